@@ -185,7 +185,6 @@ CREATE VIEW audit.requests AS
 		r.duration_ms,
 		r.user_agent,
 		r.db_user,
-		r.txid,
 		r.occurred_at
 	FROM audit.audit_requests r
 	WHERE r.expire IS NULL
