@@ -1,0 +1,330 @@
+/*
+ * src/backend/capture.c
+ *
+ * From a changed row to its record: this runs for every row that a tracked
+ * table gains, changes or loses, and once for a TRUNCATE.
+ *
+ * One direction, nothing looked up twice a statement: tracking says what to
+ * print, rowjson prints it, batch keeps the record until the statement ends.
+ * Any failure fails the statement; there is no way on without a record.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "batch.h"
+#include "capture.h"
+#include "guc.h"
+#include "rowjson.h"
+#include "tracking.h"
+
+/* A text under construction, with room for the varlena header in front. */
+static void
+begin_text(StringInfo text)
+{
+	initStringInfo(text);
+	appendStringInfoSpaces(text, VARHDRSZ);
+}
+
+static Datum
+end_text(StringInfo text)
+{
+	SET_VARSIZE(text->data, text->len);
+	return PointerGetDatum(text->data);
+}
+
+/*
+ * Marks the columns of the plan in which two rows differ, by the bytes of
+ * their datums: exact for every type, and nothing is printed for it.
+ */
+static bool
+find_changes(const AlRowPlan *plan, TupleTableSlot *old, TupleTableSlot *new,
+			 bool *changed)
+{
+	bool		any = false;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const AlColumnPlan *column = &plan->columns[i];
+		int			att = column->attnum - 1;
+
+		if (old->tts_isnull[att] || new->tts_isnull[att])
+			changed[i] = old->tts_isnull[att] != new->tts_isnull[att];
+		else
+			changed[i] = !datum_image_eq(old->tts_values[att],
+										 new->tts_values[att],
+										 column->typbyval, column->typlen);
+		any |= changed[i];
+	}
+	return any;
+}
+
+/*
+ * The key of a row: the text of its one column, or a JSON array of several.
+ * 0 if there is no key, or a column of it is not to be shown.
+ */
+static Datum
+entity_key(const AlTracking *tracking, TupleTableSlot *slot)
+{
+	StringInfoData text;
+
+	if (tracking->nkeys == 0 || tracking->key_removed)
+		return (Datum) 0;
+	begin_text(&text);
+	if (tracking->nkeys > 1)
+		appendStringInfoChar(&text, '[');
+	for (int i = 0; i < tracking->nkeys; i++)
+	{
+		const AlKeyColumn *key = &tracking->keys[i];
+		int			att = key->attnum - 1;
+
+		if (i > 0)
+			appendStringInfoChar(&text, ',');
+		if (slot->tts_isnull[att])
+		{
+			/* Only the columns of a replica identity index of a partition. */
+			if (tracking->nkeys == 1)
+				return (Datum) 0;
+			appendStringInfoString(&text, "null");
+		}
+		else if (tracking->nkeys > 1)
+		{
+			if (key->masked)
+				appendStringInfoString(&text, "\"" AL_MASK "\"");
+			else
+				al_rowjson_value(&text, key->type, slot->tts_values[att]);
+		}
+		else if (key->masked)
+			appendStringInfoString(&text, AL_MASK);
+		else
+			al_rowjson_text(&text, key->type, slot->tts_values[att]);
+	}
+	if (tracking->nkeys > 1)
+		appendStringInfoChar(&text, ']');
+	return end_text(&text);
+}
+
+/*
+ * Prints the parts of a record that come from the row: "slot" is the row that
+ * it shows, "old" the row before an update.
+ */
+static void
+print_row(const AlTracking *tracking, TupleTableSlot *slot,
+		  TupleTableSlot *old, const bool *changed, AlObjectRecord *record)
+{
+	StringInfoData entity;
+	StringInfoData old_values;
+	StringInfoData removed;
+	AlGuardState guard;
+
+	begin_text(&entity);
+	begin_text(&removed);
+	appendBinaryStringInfo(&removed, tracking->removed.data,
+						   tracking->removed.len);
+	al_rowjson_guard_enter(&guard, tracking->guard);
+	PG_TRY();
+	{
+		record->entity_key = entity_key(tracking, slot);
+		al_rowjson_row(&entity, tracking->row, slot->tts_values,
+					   slot->tts_isnull, NULL, &removed);
+		record->entity = end_text(&entity);
+		if (old)
+		{
+			begin_text(&old_values);
+			al_rowjson_row(&old_values, tracking->row, old->tts_values,
+						   old->tts_isnull, changed, &removed);
+			record->old_values = end_text(&old_values);
+		}
+	}
+	PG_FINALLY();
+	{
+		al_rowjson_guard_leave(&guard);
+	}
+	PG_END_TRY();
+	if (removed.len > VARHDRSZ)
+		record->removed_from_entity = end_text(&removed);
+}
+
+static void
+begin_record(AlObjectRecord *record, const AlTracking *tracking,
+			 const char *operation)
+{
+	memset(record, 0, sizeof(*record));
+	record->operation = operation;
+	record->schema_name = tracking->schema_name;
+	record->dao_name = tracking->dao_name;
+	record->partition_name = tracking->partition_name;
+}
+
+static void
+capture_row(TriggerData *trigdata, const AlTracking *tracking)
+{
+	TupleTableSlot *slot = trigdata->tg_trigslot;
+	TupleTableSlot *old = NULL;
+	bool	   *changed = NULL;
+	AlObjectRecord record;
+
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		begin_record(&record, tracking, "create");
+	else if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+		begin_record(&record, tracking, "delete");
+	else
+	{
+		old = slot;
+		slot = trigdata->tg_newslot;
+		slot_getallattrs(old);
+		begin_record(&record, tracking, "update");
+	}
+	slot_getallattrs(slot);
+	if (old)
+	{
+		changed = palloc(sizeof(bool) * Max(tracking->row->ncolumns, 1));
+		if (!find_changes(tracking->row, old, slot, changed) &&
+			tracking->skip_unchanged)
+			return;
+	}
+	print_row(tracking, slot, old, changed, &record);
+	al_batch_add(al_batch_of_statement(), &record);
+}
+
+/*
+ * One record for each table that is named or reached by a cascade.  Those of
+ * its partitions are not repeated when the table above was truncated too.
+ */
+static void
+capture_truncate(TriggerData *trigdata, const AlTracking *tracking)
+{
+	AlBatch    *batch = al_batch_of_statement();
+	Relation	rel = trigdata->tg_relation;
+	AlObjectRecord record;
+	ListCell   *lc;
+
+	if (rel->rd_rel->relispartition)
+		foreach(lc, get_partition_ancestors(RelationGetRelid(rel)))
+			if (al_batch_has_truncate(batch, lfirst_oid(lc)))
+				return;
+	al_batch_note_truncate(batch, RelationGetRelid(rel));
+	begin_record(&record, tracking, "truncate");
+	al_batch_add(batch, &record);
+}
+
+/*
+ * The trigger.  Anyone who may create triggers could attach it to a table in
+ * some other way than audit.enable() does; refuse what would lose records.
+ */
+void
+al_capture_change(TriggerData *trigdata)
+{
+	const AlTracking *tracking;
+	bool		row = TRIGGER_FIRED_FOR_ROW(trigdata->tg_event);
+	bool		truncate = TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event);
+
+	if (!TRIGGER_FIRED_AFTER(trigdata->tg_event) || row == truncate)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" must be fired AFTER INSERT, UPDATE or DELETE FOR EACH ROW, or AFTER TRUNCATE",
+						trigdata->tg_trigger->tgname),
+				 errhint("Create it with audit.enable().")));
+	if (trigdata->tg_trigger->tgdeferrable)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" must not be a constraint trigger",
+						trigdata->tg_trigger->tgname),
+				 errhint("Create it with audit.enable().")));
+	if (!al_guc_enabled)
+		return;
+
+	tracking = al_tracking_get(trigdata->tg_relation, trigdata->tg_trigger);
+	if (tracking->silent)
+		return;
+	if (truncate)
+		capture_truncate(trigdata, tracking);
+	else
+		capture_row(trigdata, tracking);
+}
+
+/* The capture trigger of a table, or NULL. */
+static Trigger *
+row_trigger(Relation rel, Oid function)
+{
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgfoid == function &&
+			TRIGGER_FOR_ROW(trigger->tgtype) &&
+			trigger->tgenabled != TRIGGER_DISABLED)
+			return trigger;
+	}
+	return NULL;
+}
+
+/*
+ * Records the rows that a tracked table has now, as operation "snapshot".
+ * The table's own rows only: the caller goes over its partitions.
+ */
+int64
+al_capture_snapshot(Oid relid, Oid function)
+{
+	Relation	rel = table_open(relid, ShareLock);
+	Trigger    *trigger = row_trigger(rel, function);
+	const AlTracking *tracking;
+	MemoryContext row_context;
+	MemoryContext old;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+	AlBatch    *batch;
+	int64		rows = 0;
+
+	if (trigger == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not tracked",
+						RelationGetRelationName(rel)),
+				 errhint("Call audit.enable() first.")));
+	tracking = al_tracking_get(rel, trigger);
+	if (!al_guc_enabled || tracking->silent ||
+		!RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind))
+	{
+		table_close(rel, NoLock);
+		return 0;
+	}
+
+	batch = al_batch_begin();
+	row_context = AllocSetContextCreate(CurrentMemoryContext,
+										"audit_log snapshot row",
+										ALLOCSET_DEFAULT_SIZES);
+	slot = table_slot_create(rel, NULL);
+	scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		AlObjectRecord record;
+
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(row_context);
+		slot_getallattrs(slot);
+		begin_record(&record, tracking, "snapshot");
+		print_row(tracking, slot, NULL, NULL, &record);
+		al_batch_add(batch, &record);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+		rows++;
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(row_context);
+	al_batch_end(batch);
+	table_close(rel, NoLock);
+	return rows;
+}

@@ -1,0 +1,438 @@
+/*
+ * src/backend/filter.c
+ *
+ * What is not recorded: ignored methods, paths and tables, and the keys that
+ * audit.payload_exclude takes out of payloads and entities.
+ *
+ * Every list is checked when it is set, so that a mistake is refused where it
+ * is made, and compiled when it is first used after a change.  The assign
+ * hooks only note the change: they must not fail.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "nodes/pg_list.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "core/redact.h"
+
+#include "filter.h"
+#include "guc.h"
+
+/*
+ * Steps that one match may take.  A pattern that goes astray on some path
+ * fails instead of holding up a request, and a failed match ignores nothing.
+ */
+#define MATCH_LIMIT 1000000
+
+typedef struct TableName
+{
+	char	   *schema;			/* NULL: any */
+	char	   *table;
+} TableName;
+
+uint64		al_filter_generation = 1;
+
+static MemoryContext filter_context = NULL;
+
+/* Each list, compiled; false after a change of its setting. */
+static bool methods_ready = false;
+static List *methods = NIL;
+static bool paths_ready = false;
+static List *paths = NIL;		/* of pcre2_code, malloc'ed by PCRE2 */
+static bool tables_ready = false;
+static List *tables = NIL;
+static bool rules_ready = false;
+static AlRedactRules *rules = NULL; /* malloc'ed */
+static List *plain_keys = NIL;
+
+static MemoryContext
+lists_context(void)
+{
+	if (filter_context == NULL)
+		filter_context = AllocSetContextCreate(TopMemoryContext,
+											   "audit_log filters",
+											   ALLOCSET_SMALL_SIZES);
+	return filter_context;
+}
+
+/* ------------------------------------------------------------ comma lists */
+
+/*
+ * Splits a comma-separated list into trimmed, non-empty items.  With
+ * "escape", a backslash before a comma keeps the comma in the item.
+ */
+static List *
+split_list(const char *value, bool escape)
+{
+	List	   *items = NIL;
+	StringInfoData item;
+	const char *p = value ? value : "";
+
+	initStringInfo(&item);
+	for (;;)
+	{
+		if (escape && p[0] == '\\' && p[1] == ',')
+		{
+			appendStringInfoChar(&item, ',');
+			p += 2;
+			continue;
+		}
+		/* Keep other escapes whole, so that "\\," ends an item. */
+		if (escape && p[0] == '\\' && p[1] != '\0')
+		{
+			appendBinaryStringInfo(&item, p, 2);
+			p += 2;
+			continue;
+		}
+		if (*p == ',' || *p == '\0')
+		{
+			char	   *start = item.data;
+
+			while (isspace((unsigned char) *start))
+				start++;
+			while (item.len > start - item.data &&
+				   isspace((unsigned char) item.data[item.len - 1]))
+				item.data[--item.len] = '\0';
+			if (*start)
+				items = lappend(items, pstrdup(start));
+			resetStringInfo(&item);
+			if (*p == '\0')
+				break;
+			p++;
+			continue;
+		}
+		appendStringInfoChar(&item, *p++);
+	}
+	pfree(item.data);
+	return items;
+}
+
+/* ---------------------------------------------------------------- methods */
+
+void
+al_filter_assign_methods(const char *newval, void *extra)
+{
+	methods_ready = false;
+}
+
+static bool
+method_ignored(const char *method)
+{
+	ListCell   *lc;
+
+	if (!methods_ready)
+	{
+		MemoryContext old = MemoryContextSwitchTo(lists_context());
+
+		list_free_deep(methods);
+		methods = NIL;
+		methods = split_list(al_guc_ignore_methods, false);
+		methods_ready = true;
+		MemoryContextSwitchTo(old);
+	}
+	foreach(lc, methods)
+		if (pg_strcasecmp(lfirst(lc), method) == 0)
+			return true;
+	return false;
+}
+
+/* ------------------------------------------------------------------ paths */
+
+static pcre2_code *
+compile_path(const char *pattern, char *reason, size_t reason_size,
+			 size_t *offset)
+{
+	uint32		flags = PCRE2_NEVER_BACKSLASH_C;
+	int			error;
+	pcre2_code *code;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		flags |= PCRE2_UTF | PCRE2_MATCH_INVALID_UTF;
+	code = pcre2_compile((PCRE2_SPTR) pattern, PCRE2_ZERO_TERMINATED, flags,
+						 &error, offset, NULL);
+	if (code == NULL)
+		pcre2_get_error_message(error, (PCRE2_UCHAR *) reason, reason_size);
+	return code;
+}
+
+bool
+al_filter_check_paths(char **newval, void **extra, GucSource source)
+{
+	List	   *items = split_list(*newval, true);
+	ListCell   *lc;
+
+	foreach(lc, items)
+	{
+		char		reason[256];
+		size_t		offset;
+		pcre2_code *code = compile_path(lfirst(lc), reason, sizeof(reason),
+										&offset);
+
+		if (code == NULL)
+		{
+			GUC_check_errcode(ERRCODE_INVALID_REGULAR_EXPRESSION);
+			GUC_check_errdetail("Invalid regular expression \"%s\" at offset %zu: %s.",
+								(char *) lfirst(lc), offset, reason);
+			GUC_check_errhint("Items are separated by commas; write \"\\,\" for a comma inside an expression.");
+			return false;
+		}
+		pcre2_code_free(code);
+	}
+	list_free_deep(items);
+	return true;
+}
+
+void
+al_filter_assign_paths(const char *newval, void *extra)
+{
+	paths_ready = false;
+}
+
+static void
+prepare_paths(void)
+{
+	MemoryContext old;
+	List	   *items;
+	ListCell   *lc;
+
+	foreach(lc, paths)
+		pcre2_code_free(lfirst(lc));
+	list_free(paths);
+	paths = NIL;
+
+	items = split_list(al_guc_ignore_paths, true);
+	old = MemoryContextSwitchTo(lists_context());
+	foreach(lc, items)
+	{
+		char		reason[256];
+		size_t		offset;
+		pcre2_code *code = compile_path(lfirst(lc), reason, sizeof(reason),
+										&offset);
+
+		/* Checked when it was set; only memory can be lacking. */
+		if (code == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg("could not compile \"audit.ignore_paths\": %s",
+							reason)));
+		paths = lappend(paths, code);
+	}
+	MemoryContextSwitchTo(old);
+	paths_ready = true;
+}
+
+/*
+ * Is there a match anywhere in the path?  The query string is no part of it:
+ * else "?x=/status" would hide a DELETE.
+ */
+static bool
+path_ignored(const char *path)
+{
+	size_t		len = strcspn(path, "?");
+	pcre2_match_context *context;
+	ListCell   *lc;
+	bool		ignored = false;
+
+	if (!paths_ready)
+		prepare_paths();
+	if (paths == NIL)
+		return false;
+	context = pcre2_match_context_create(NULL);
+	if (context == NULL)
+		return false;
+	pcre2_set_match_limit(context, MATCH_LIMIT);
+	foreach(lc, paths)
+	{
+		pcre2_code *code = lfirst(lc);
+		pcre2_match_data *match = pcre2_match_data_create(1, NULL);
+
+		if (match == NULL)
+			break;
+		ignored = pcre2_match(code, (PCRE2_SPTR) path, len, 0, 0, match,
+							  context) >= 0;
+		pcre2_match_data_free(match);
+		if (ignored)
+			break;
+	}
+	pcre2_match_context_free(context);
+	return ignored;
+}
+
+bool
+al_filter_request_ignored(const char *method, const char *path)
+{
+	return method_ignored(method) || path_ignored(path);
+}
+
+/* ----------------------------------------------------------------- tables */
+
+/* One name of "table" or "schema.table"; double quotes keep dots. */
+static char *
+parse_name(const char **p)
+{
+	StringInfoData name;
+	bool		quoted = false;
+
+	initStringInfo(&name);
+	for (; **p; (*p)++)
+	{
+		if (**p == '"')
+		{
+			if (quoted && (*p)[1] == '"')
+				(*p)++;
+			else
+			{
+				quoted = !quoted;
+				continue;
+			}
+		}
+		else if (**p == '.' && !quoted)
+			break;
+		appendStringInfoChar(&name, **p);
+	}
+	return name.len > 0 && !quoted ? name.data : NULL;
+}
+
+static TableName *
+parse_table(const char *item)
+{
+	TableName  *name = palloc0(sizeof(TableName));
+
+	name->table = parse_name(&item);
+	if (name->table && *item == '.')
+	{
+		item++;
+		name->schema = name->table;
+		name->table = parse_name(&item);
+	}
+	return name->table && *item == '\0' ? name : NULL;
+}
+
+bool
+al_filter_check_tables(char **newval, void **extra, GucSource source)
+{
+	List	   *items = split_list(*newval, false);
+	ListCell   *lc;
+
+	foreach(lc, items)
+		if (parse_table(lfirst(lc)) == NULL)
+		{
+			GUC_check_errdetail("\"%s\" is not of the form table or schema.table.",
+								(char *) lfirst(lc));
+			return false;
+		}
+	return true;
+}
+
+void
+al_filter_assign_tables(const char *newval, void *extra)
+{
+	tables_ready = false;
+	al_filter_generation++;
+}
+
+bool
+al_filter_table_ignored(const char *schema, const char *table)
+{
+	ListCell   *lc;
+
+	if (!tables_ready)
+	{
+		MemoryContext old = MemoryContextSwitchTo(lists_context());
+		List	   *items = split_list(al_guc_ignore_tables, false);
+
+		list_free_deep(tables);
+		tables = NIL;
+		foreach(lc, items)
+			tables = lappend(tables, parse_table(lfirst(lc)));
+		tables_ready = true;
+		MemoryContextSwitchTo(old);
+	}
+	foreach(lc, tables)
+	{
+		TableName  *name = lfirst(lc);
+
+		if (strcmp(name->table, table) == 0 &&
+			(name->schema == NULL || strcmp(name->schema, schema) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* ---------------------------------------------------------- excluded keys */
+
+bool
+al_filter_check_payload_exclude(char **newval, void **extra, GucSource source)
+{
+	return true;
+}
+
+void
+al_filter_assign_payload_exclude(const char *newval, void *extra)
+{
+	rules_ready = false;
+	al_filter_generation++;
+}
+
+static void
+prepare_rules(void)
+{
+	MemoryContext old;
+	List	   *items = split_list(al_guc_payload_exclude, false);
+	ListCell   *lc;
+	AlRedactRules *made;
+	AlError		error = {{0}};
+
+	made = al_redact_rules_create(&error);
+	foreach(lc, items)
+		if (made && al_redact_rules_add(made, lfirst(lc), strlen(lfirst(lc)),
+										&error) != AL_OK)
+		{
+			al_redact_rules_free(made);
+			made = NULL;
+		}
+	if (made == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not prepare \"audit.payload_exclude\": %s",
+						error.reason)));
+	al_redact_rules_free(rules);
+	rules = made;
+
+	list_free_deep(plain_keys);
+	plain_keys = NIL;
+	old = MemoryContextSwitchTo(lists_context());
+	foreach(lc, items)
+		if (strchr(lfirst(lc), '.') == NULL)
+			plain_keys = lappend(plain_keys, pstrdup(lfirst(lc)));
+	MemoryContextSwitchTo(old);
+	rules_ready = true;
+}
+
+/* Is a column left out of every entity? */
+bool
+al_filter_column_excluded(const char *name)
+{
+	ListCell   *lc;
+
+	if (!rules_ready)
+		prepare_rules();
+	foreach(lc, plain_keys)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+/* Adds a name to a comma-separated list that starts with a varlena header. */
+void
+al_filter_add_name(StringInfo names, const char *name)
+{
+	if (names->len > 0)
+		appendStringInfoChar(names, ',');
+	appendStringInfoString(names, name);
+}

@@ -1,0 +1,154 @@
+/*
+ * src/backend/guc.c
+ *
+ * Every audit.* setting: variable, default, range, who may change it and why.
+ *
+ * What a suspect could use to hide is PGC_SUSET; what only says who is asking
+ * is PGC_USERSET.  A value given before the library is loaded waits in a
+ * placeholder; the server checks it against these contexts when the variable
+ * is defined, so that an ordinary user gains nothing by setting one early.
+ *
+ * The rooms that interpret a list check it and learn of its changes through
+ * the hooks that they export (filter.h, keys.h).
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/guc.h"
+
+#include "filter.h"
+#include "guc.h"
+#include "keys.h"
+
+bool		al_guc_enabled = true;
+int			al_guc_record_ttl = 2592000;
+char	   *al_guc_signing_key = NULL;
+char	   *al_guc_ignore_methods = NULL;
+char	   *al_guc_ignore_paths = NULL;
+char	   *al_guc_ignore_tables = NULL;
+char	   *al_guc_payload_exclude = NULL;
+char	   *al_guc_request_id = NULL;
+char	   *al_guc_workspace = NULL;
+char	   *al_guc_rbac_user_id = NULL;
+char	   *al_guc_rbac_user_name = NULL;
+char	   *al_guc_request_source = NULL;
+char	   *al_guc_client_ip = NULL;
+
+/*
+ * A request id travels in headers, logs and URLs, and anyone may choose it:
+ * bounded, and nothing that could forge a line of a log.  Returns NULL, or
+ * what is wrong with the value.
+ */
+static const char *
+request_id_problem(const char *value)
+{
+	if (pg_mbstrlen(value) > AL_MAX_REQUEST_ID_LENGTH)
+		return "A request id may hold at most 128 characters.";
+	for (const char *p = value; *p; p++)
+		if ((unsigned char) *p < 0x20 || *p == 0x7f)
+			return "A request id may not hold control characters.";
+	return NULL;
+}
+
+static bool
+check_request_id(char **newval, void **extra, GucSource source)
+{
+	const char *problem = *newval ? request_id_problem(*newval) : NULL;
+
+	if (problem)
+		GUC_check_errdetail("%s", problem);
+	return problem == NULL;
+}
+
+/* Throws unless "value" may be a request id. */
+void
+al_guc_require_request_id(const char *value)
+{
+	const char *problem = request_id_problem(value);
+
+	if (problem)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid request id"),
+				 errdetail("%s", problem)));
+}
+
+/* A setting that says something about the request; any user may set it. */
+static void
+define_context(const char *name, const char *description, char **variable,
+			   GucStringCheckHook check)
+{
+	DefineCustomStringVariable(name, description,
+							   "The empty string means unset.",
+							   variable, "", PGC_USERSET, 0,
+							   check, NULL, NULL);
+}
+
+void
+al_guc_init(void)
+{
+	/* Superuser only: switching the log off is how one would hide. */
+	DefineCustomBoolVariable("audit.enabled",
+							 "Writes audit records.",
+							 NULL,
+							 &al_guc_enabled, true, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	/* Superuser only: a short life hides as well as no record. */
+	DefineCustomIntVariable("audit.record_ttl",
+							"Time after which a record may be purged.",
+							"It is fixed when the record is written; 0 means never.",
+							&al_guc_record_ttl, 2592000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+
+	/* Superuser only: each of these silences or thins records. */
+	DefineCustomStringVariable("audit.ignore_methods",
+							   "HTTP methods whose requests are not recorded.",
+							   "A comma-separated list; case does not matter.",
+							   &al_guc_ignore_methods, "", PGC_SUSET, 0,
+							   NULL, al_filter_assign_methods, NULL);
+	DefineCustomStringVariable("audit.ignore_paths",
+							   "Paths whose requests are not recorded.",
+							   "A comma-separated list of Perl-compatible regular expressions; \"\\,\" writes a comma.",
+							   &al_guc_ignore_paths, "", PGC_SUSET, 0,
+							   al_filter_check_paths, al_filter_assign_paths,
+							   NULL);
+	DefineCustomStringVariable("audit.ignore_tables",
+							   "Tables whose changes are not recorded.",
+							   "A comma-separated list of table or schema.table.",
+							   &al_guc_ignore_tables, "", PGC_SUSET, 0,
+							   al_filter_check_tables, al_filter_assign_tables,
+							   NULL);
+	DefineCustomStringVariable("audit.payload_exclude",
+							   "Keys removed from payloads and entities.",
+							   "A comma-separated list: a plain key is removed at any depth, a dotted one at that path.",
+							   &al_guc_payload_exclude,
+							   "token, secret, password", PGC_SUSET, 0,
+							   al_filter_check_payload_exclude,
+							   al_filter_assign_payload_exclude, NULL);
+
+	/* Superuser only: it names a file that the server reads. */
+	DefineCustomStringVariable("audit.signing_key",
+							   "File with the PEM private RSA key that signs records.",
+							   "Empty means that records are not signed.",
+							   &al_guc_signing_key, "",
+							   PGC_SUSET, 0,
+							   al_keys_check_signing_key,
+							   al_keys_assign_signing_key, NULL);
+
+	/* Any user: only the application knows who is asking. */
+	define_context("audit.request_id", "Id of the request being served.",
+				   &al_guc_request_id, check_request_id);
+	define_context("audit.workspace", "Workspace of the request.",
+				   &al_guc_workspace, NULL);
+	define_context("audit.rbac_user_id", "Id of the application's user.",
+				   &al_guc_rbac_user_id, NULL);
+	define_context("audit.rbac_user_name", "Name of the application's user.",
+				   &al_guc_rbac_user_name, NULL);
+	define_context("audit.request_source", "Where the request came from.",
+				   &al_guc_request_source, NULL);
+	define_context("audit.client_ip", "Address of the request's client.",
+				   &al_guc_client_ip, NULL);
+
+	MarkGUCPrefixReserved("audit");
+}

@@ -1,0 +1,29 @@
+/*
+ * src/backend/guc.h
+ *
+ * The audit.* settings, as variables.  guc.c says what each means, who may
+ * change it and why.
+ */
+#ifndef AUDIT_LOG_GUC_H
+#define AUDIT_LOG_GUC_H
+
+#define AL_MAX_REQUEST_ID_LENGTH 128	/* characters */
+
+extern bool al_guc_enabled;
+extern int	al_guc_record_ttl;	/* seconds; 0 = never expires */
+extern char *al_guc_signing_key;
+extern char *al_guc_ignore_methods;
+extern char *al_guc_ignore_paths;
+extern char *al_guc_ignore_tables;
+extern char *al_guc_payload_exclude;
+extern char *al_guc_request_id;
+extern char *al_guc_workspace;
+extern char *al_guc_rbac_user_id;
+extern char *al_guc_rbac_user_name;
+extern char *al_guc_request_source;
+extern char *al_guc_client_ip;
+
+extern void al_guc_init(void);
+extern void al_guc_require_request_id(const char *value);
+
+#endif							/* AUDIT_LOG_GUC_H */

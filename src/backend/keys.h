@@ -1,0 +1,15 @@
+/*
+ * src/backend/keys.h
+ *
+ * The private key that signs records.
+ */
+#ifndef AUDIT_LOG_KEYS_H
+#define AUDIT_LOG_KEYS_H
+
+#include "utils/guc.h"
+
+extern bool al_keys_check_signing_key(char **newval, void **extra,
+									  GucSource source);
+extern void al_keys_assign_signing_key(const char *newval, void *extra);
+
+#endif							/* AUDIT_LOG_KEYS_H */

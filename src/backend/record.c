@@ -1,0 +1,188 @@
+/*
+ * src/backend/record.c
+ *
+ * The one definition of a record: a JSON object with a fixed list of keys, in
+ * a fixed order, that depends on no setting of the session.  audit.record()
+ * returns it, the HTTP interface passes it on, and signatures are made of it.
+ *
+ *	- entity and old_values are JSON strings that hold JSON text, as in Kong
+ *	- request_timestamp, ttl, status and txid are numbers
+ *	- occurred_at is ISO 8601 in UTC with microseconds
+ *
+ * The fields are the columns of the views audit.objects and audit.requests,
+ * in their order.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "record.h"
+#include "rowjson.h"
+
+typedef enum FieldKind
+{
+	FIELD_TEXT,					/* text and json: a JSON string */
+	FIELD_UUID,
+	FIELD_INT4,
+	FIELD_INT8,
+	FIELD_NUMERIC,
+	FIELD_TIME
+} FieldKind;
+
+typedef struct Field
+{
+	const char *name;
+	FieldKind	kind;
+	AttrNumber	column;			/* of the table; 0: see table_value() */
+} Field;
+
+static const Field object_fields[] =
+{
+	{"id", FIELD_UUID, AL_OBJECT_ID},
+	{"request_id", FIELD_TEXT, AL_OBJECT_REQUEST_ID},
+	{"request_timestamp", FIELD_INT8, 0},
+	{"dao_name", FIELD_TEXT, AL_OBJECT_DAO_NAME},
+	{"operation", FIELD_TEXT, AL_OBJECT_OPERATION},
+	{"entity_key", FIELD_TEXT, AL_OBJECT_ENTITY_KEY},
+	{"entity", FIELD_TEXT, AL_OBJECT_ENTITY},
+	{"rbac_user_id", FIELD_TEXT, AL_OBJECT_RBAC_USER_ID},
+	{"rbac_user_name", FIELD_TEXT, AL_OBJECT_RBAC_USER_NAME},
+	{"workspace", FIELD_TEXT, AL_OBJECT_WORKSPACE},
+	{"request_source", FIELD_TEXT, AL_OBJECT_REQUEST_SOURCE},
+	{"ttl", FIELD_INT8, 0},
+	{"signature", FIELD_TEXT, AL_OBJECT_SIGNATURE},
+	{"schema_name", FIELD_TEXT, AL_OBJECT_SCHEMA_NAME},
+	{"partition_name", FIELD_TEXT, AL_OBJECT_PARTITION_NAME},
+	{"key_id", FIELD_TEXT, AL_OBJECT_KEY_ID},
+	{"old_values", FIELD_TEXT, AL_OBJECT_OLD_VALUES},
+	{"removed_from_entity", FIELD_TEXT, AL_OBJECT_REMOVED},
+	{"db_user", FIELD_TEXT, AL_OBJECT_DB_USER},
+	{"db_role", FIELD_TEXT, AL_OBJECT_DB_ROLE},
+	{"application_name", FIELD_TEXT, AL_OBJECT_APPLICATION_NAME},
+	{"client_ip", FIELD_TEXT, AL_OBJECT_CLIENT_IP},
+	{"txid", FIELD_INT8, AL_OBJECT_TXID},
+	{"occurred_at", FIELD_TIME, AL_OBJECT_OCCURRED_AT},
+};
+
+static const Field request_fields[] =
+{
+	{"request_id", FIELD_TEXT, AL_REQUEST_REQUEST_ID},
+	{"client_ip", FIELD_TEXT, AL_REQUEST_CLIENT_IP},
+	{"method", FIELD_TEXT, AL_REQUEST_METHOD},
+	{"path", FIELD_TEXT, AL_REQUEST_PATH},
+	{"payload", FIELD_TEXT, AL_REQUEST_PAYLOAD},
+	{"status", FIELD_INT4, AL_REQUEST_STATUS},
+	{"request_timestamp", FIELD_INT8, 0},
+	{"workspace", FIELD_TEXT, AL_REQUEST_WORKSPACE},
+	{"rbac_user_id", FIELD_TEXT, AL_REQUEST_RBAC_USER_ID},
+	{"rbac_user_name", FIELD_TEXT, AL_REQUEST_RBAC_USER_NAME},
+	{"request_source", FIELD_TEXT, AL_REQUEST_REQUEST_SOURCE},
+	{"removed_from_payload", FIELD_TEXT, AL_REQUEST_REMOVED},
+	{"ttl", FIELD_INT8, 0},
+	{"signature", FIELD_TEXT, AL_REQUEST_SIGNATURE},
+	{"id", FIELD_UUID, AL_REQUEST_ID},
+	{"key_id", FIELD_TEXT, AL_REQUEST_KEY_ID},
+	{"duration_ms", FIELD_NUMERIC, AL_REQUEST_DURATION_MS},
+	{"user_agent", FIELD_TEXT, AL_REQUEST_USER_AGENT},
+	{"db_user", FIELD_TEXT, AL_REQUEST_DB_USER},
+	{"occurred_at", FIELD_TIME, AL_REQUEST_OCCURRED_AT},
+};
+
+static const struct
+{
+	const Field *fields;
+	int			nfields;
+	AttrNumber	occurred_at;
+}			streams[AL_STREAMS] =
+{
+	{object_fields, lengthof(object_fields), AL_OBJECT_OCCURRED_AT},
+	{request_fields, lengthof(request_fields), AL_REQUEST_OCCURRED_AT},
+};
+
+int
+al_record_fields(AlStream stream)
+{
+	return streams[stream].nfields;
+}
+
+const char *
+al_record_field_name(AlStream stream, int field)
+{
+	return streams[stream].fields[field].name;
+}
+
+static void
+print_time(StringInfo out, TimestampTz time)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (TIMESTAMP_NOT_FINITE(time) ||
+		timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	appendStringInfo(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"",
+					 tm.tm_year, tm.tm_mon, tm.tm_mday,
+					 tm.tm_hour, tm.tm_min, tm.tm_sec, fsec);
+}
+
+static void
+print_field(StringInfo out, FieldKind kind, Datum value)
+{
+	switch (kind)
+	{
+		case FIELD_TEXT:
+			{
+				text	   *t = DatumGetTextPP(value);
+
+				al_rowjson_escape(out, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+				break;
+			}
+		case FIELD_UUID:
+			appendStringInfo(out, "\"%s\"",
+							 DatumGetCString(DirectFunctionCall1(uuid_out,
+																 value)));
+			break;
+		case FIELD_INT4:
+			appendStringInfo(out, "%d", DatumGetInt32(value));
+			break;
+		case FIELD_INT8:
+			appendStringInfo(out, INT64_FORMAT, DatumGetInt64(value));
+			break;
+		case FIELD_NUMERIC:
+			appendStringInfoString(out,
+								   DatumGetCString(DirectFunctionCall1(numeric_out,
+																	   value)));
+			break;
+		case FIELD_TIME:
+			print_time(out, DatumGetTimestampTz(value));
+			break;
+	}
+}
+
+/* Appends the record whose fields, in order, are "values". */
+void
+al_record_json(StringInfo out, AlStream stream, const Datum *values,
+			   const bool *nulls)
+{
+	const Field *fields = streams[stream].fields;
+
+	appendStringInfoChar(out, '{');
+	for (int i = 0; i < streams[stream].nfields; i++)
+	{
+		appendStringInfo(out, "%s\"%s\":", i ? "," : "", fields[i].name);
+		if (nulls[i])
+			appendStringInfoString(out, "null");
+		else
+			print_field(out, fields[i].kind, values[i]);
+	}
+	appendStringInfoChar(out, '}');
+}
+
+void
+al_record_sign(AlStream stream, HeapTuple *tuples, int ntuples)
+{
+}

@@ -1,0 +1,266 @@
+/*
+ * src/backend/sqlfuncs.c
+ *
+ * The functions that SQL calls: arguments in, one call, result out.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "tcop/cmdtag.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/portal.h"
+#include "utils/typcache.h"
+#include "utils/uuid.h"
+
+#include "batch.h"
+#include "capture.h"
+#include "guc.h"
+#include "purge.h"
+#include "record.h"
+#include "request.h"
+#include "watch.h"
+
+PG_FUNCTION_INFO_V1(audit_log_capture);
+PG_FUNCTION_INFO_V1(audit_log_flush);
+PG_FUNCTION_INFO_V1(audit_log_protect);
+PG_FUNCTION_INFO_V1(audit_log_snapshot);
+PG_FUNCTION_INFO_V1(audit_log_record_object);
+PG_FUNCTION_INFO_V1(audit_log_record_request);
+PG_FUNCTION_INFO_V1(audit_log_log_request);
+PG_FUNCTION_INFO_V1(audit_log_begin_request);
+PG_FUNCTION_INFO_V1(audit_log_purge);
+PG_FUNCTION_INFO_V1(audit_log_log_ddl);
+PG_FUNCTION_INFO_V1(audit_log_trigger_args);
+PG_FUNCTION_INFO_V1(audit_log_ddl_details);
+
+static TriggerData *
+trigger_data(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("audit.%s() can only be called as a trigger", name)));
+	return (TriggerData *) fcinfo->context;
+}
+
+/* A text argument as a C string, or NULL. */
+static char *
+text_arg(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+static Datum
+datum_arg(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? (Datum) 0 : PG_GETARG_DATUM(n);
+}
+
+/* ---------------------------------------------------------------- triggers */
+
+/* audit.capture(): records a change of a tracked table. */
+Datum
+audit_log_capture(PG_FUNCTION_ARGS)
+{
+	al_capture_change(trigger_data(fcinfo, "capture"));
+	return PointerGetDatum(NULL);
+}
+
+/* audit.flush(): the end of a statement that made records; see batch.c. */
+Datum
+audit_log_flush(PG_FUNCTION_ARGS)
+{
+	(void) trigger_data(fcinfo, "flush");
+	al_batch_flush_statement();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * audit.protect(): refuses to change audit records by hand.  A superuser's
+ * COPY may add some, because that is how a dump is restored; so may no
+ * other command, nor anyone else's COPY.
+ */
+Datum
+audit_log_protect(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = trigger_data(fcinfo, "protect");
+
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && superuser() &&
+		ActivePortal && ActivePortal->commandTag == CMDTAG_COPY)
+		return PointerGetDatum(NULL);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("records of table \"%s\" cannot be changed by hand",
+					RelationGetRelationName(trigdata->tg_relation)),
+			 errhint("Expired records are removed by audit.purge().")));
+}
+
+/* ----------------------------------------------------------------- capture */
+
+/* audit.snapshot(regclass): records the rows that a table has now. */
+Datum
+audit_log_snapshot(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(al_capture_snapshot(PG_GETARG_OID(0), PG_GETARG_OID(1)));
+}
+
+/* audit.log_ddl(text, text, text, json): records a change of a definition. */
+Datum
+audit_log_log_ddl(PG_FUNCTION_ARGS)
+{
+	if (al_guc_enabled)
+		al_watch_record(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1),
+						datum_arg(fcinfo, 2), PG_GETARG_DATUM(3));
+	PG_RETURN_VOID();
+}
+
+/* audit.trigger_args(oid): the arguments of a trigger. */
+Datum
+audit_log_trigger_args(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_ARRAYTYPE_P(al_watch_trigger_args(PG_GETARG_OID(0)));
+}
+
+/* audit.ddl_details(pg_ddl_command): what a command did to a table. */
+Datum
+audit_log_ddl_details(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_ARRAYTYPE_P(al_watch_ddl_details(PG_GETARG_POINTER(0)));
+}
+
+/* ---------------------------------------------------------------- requests */
+
+/* audit.log_request(...): writes a request record. */
+Datum
+audit_log_log_request(PG_FUNCTION_ARGS)
+{
+	AlRequest	request = {0};
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	request.method = text_arg(fcinfo, 0);
+	request.path = text_arg(fcinfo, 1);
+	request.status = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
+	request.payload = datum_arg(fcinfo, 3);
+	request.payload_bytes = datum_arg(fcinfo, 4);
+	request.request_id = text_arg(fcinfo, 5);
+	request.client_ip = datum_arg(fcinfo, 6);
+	request.user_agent = datum_arg(fcinfo, 7);
+	request.duration_ms = datum_arg(fcinfo, 8);
+	request.workspace = datum_arg(fcinfo, 9);
+	request.rbac_user_id = datum_arg(fcinfo, 10);
+	request.rbac_user_name = datum_arg(fcinfo, 11);
+	request.request_source = datum_arg(fcinfo, 12);
+	if (!al_request_log(&request, id))
+		PG_RETURN_NULL();
+	PG_RETURN_UUID_P(id);
+}
+
+/* audit.begin_request(...): sets the context of the transaction. */
+Datum
+audit_log_begin_request(PG_FUNCTION_ARGS)
+{
+	const char *id = al_request_begin(text_arg(fcinfo, 0),
+									  text_arg(fcinfo, 1),
+									  text_arg(fcinfo, 2),
+									  text_arg(fcinfo, 3),
+									  text_arg(fcinfo, 4),
+									  text_arg(fcinfo, 5));
+
+	PG_RETURN_TEXT_P(cstring_to_text(id));
+}
+
+/* ------------------------------------------------------------------ record */
+
+/* Kept by a call site between rows. */
+typedef struct RecordCall
+{
+	Oid			typid;
+	int32		typmod;
+	TupleDesc	tupdesc;
+} RecordCall;
+
+static TupleDesc
+record_tupdesc(FunctionCallInfo fcinfo, HeapTupleHeader row, AlStream stream)
+{
+	RecordCall *call = fcinfo->flinfo->fn_extra;
+	TupleDesc	tupdesc;
+
+	if (call && call->typid == HeapTupleHeaderGetTypeId(row) &&
+		call->typmod == HeapTupleHeaderGetTypMod(row))
+		return call->tupdesc;
+
+	tupdesc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row),
+									 HeapTupleHeaderGetTypMod(row));
+	if (tupdesc->natts != al_record_fields(stream))
+		elog(ERROR, "view of audit records has %d columns, expected %d",
+			 tupdesc->natts, al_record_fields(stream));
+	call = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(RecordCall));
+	call->typid = HeapTupleHeaderGetTypeId(row);
+	call->typmod = HeapTupleHeaderGetTypMod(row);
+	MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	call->tupdesc = CreateTupleDescCopy(tupdesc);
+	ReleaseTupleDesc(tupdesc);
+	fcinfo->flinfo->fn_extra = call;
+	return call->tupdesc;
+}
+
+static Datum
+record_json(FunctionCallInfo fcinfo, AlStream stream)
+{
+	HeapTupleHeader row = PG_GETARG_HEAPTUPLEHEADER(0);
+	MemoryContext old = CurrentMemoryContext;
+	TupleDesc	tupdesc = record_tupdesc(fcinfo, row, stream);
+	HeapTupleData tuple;
+	Datum		values[AL_MAX_COLUMNS + 1];
+	bool		nulls[AL_MAX_COLUMNS + 1];
+	StringInfoData json;
+
+	MemoryContextSwitchTo(old);
+	Assert(tupdesc->natts <= AL_MAX_COLUMNS + 1);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = row;
+	heap_deform_tuple(&tuple, tupdesc, values, nulls);
+	initStringInfo(&json);
+	al_record_json(&json, stream, values, nulls);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(json.data, json.len));
+}
+
+/* audit.record(audit.objects): the record as the API returns it. */
+Datum
+audit_log_record_object(PG_FUNCTION_ARGS)
+{
+	return record_json(fcinfo, AL_OBJECTS);
+}
+
+/* audit.record(audit.requests): likewise. */
+Datum
+audit_log_record_request(PG_FUNCTION_ARGS)
+{
+	return record_json(fcinfo, AL_REQUESTS);
+}
+
+/* ------------------------------------------------------------------- purge */
+
+/* audit.purge(bigint): removes expired records of both streams. */
+Datum
+audit_log_purge(PG_FUNCTION_ARGS)
+{
+	int64		limit = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
+	int64		deleted;
+
+	if (!PG_ARGISNULL(0) && limit <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of records to purge must be positive")));
+	deleted = al_purge_all(AL_OBJECTS, limit);
+	if (limit == 0 || deleted < limit)
+		deleted += al_purge_all(AL_REQUESTS, limit == 0 ? 0 : limit - deleted);
+	PG_RETURN_INT64(deleted);
+}

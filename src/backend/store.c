@@ -1,0 +1,423 @@
+/*
+ * src/backend/store.c
+ *
+ * The audit tables, and the only code that writes them.
+ *
+ * Records go in through the table access method, many at a time as COPY does
+ * it: no SPI, no plan, no privilege check and no trigger, so that a writer
+ * needs no right on the audit schema and pays for nothing but the records.
+ * The indexes are filled index by index, not row by row, to stay on the same
+ * pages.  Any index that an administrator adds is kept up.
+ *
+ * What writing needs to know of a table is gathered in an AlTarget, which
+ * lives as long as the process and is dropped when the relation cache says
+ * that the table or one of its indexes changed.  A callback only marks it;
+ * it is rebuilt by the next al_store_open(), never while in use.
+ *
+ * Locks are RowExclusiveLock on the table and its indexes, kept until the
+ * transaction ends, as for any writer.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "executor/executor.h"
+#include "nodes/execnodes.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "store.h"
+
+typedef struct AlTarget
+{
+	Oid			relid;			/* InvalidOid: not looked up yet */
+	bool		valid;
+	MemoryContext context;		/* everything below lives here */
+	TupleDesc	tupdesc;		/* our copy */
+	int			nindexes;
+	Oid		   *index_oids;
+	IndexInfo **index_infos;	/* NULL: made anew for each write */
+	int			expire_index;	/* position of the index on expire, or -1 */
+	EState	   *estate;			/* for the kept index_infos */
+	TupleTableSlot **slots;
+	int			nslots;
+	int			slots_room;
+	int			busy;			/* slots in use; 0 outside al_store_write() */
+} AlTarget;
+
+static AlTarget targets[AL_STREAMS];
+
+static const struct
+{
+	const char *name;
+	int			columns;
+	AttrNumber	expire;
+}			tables[AL_STREAMS] =
+{
+	{"audit_objects", AL_OBJECT_COLUMNS, AL_OBJECT_EXPIRE},
+	{"audit_requests", AL_REQUEST_COLUMNS, AL_REQUEST_EXPIRE},
+};
+
+static void
+invalidate(Datum arg, Oid relid)
+{
+	for (int s = 0; s < AL_STREAMS; s++)
+	{
+		AlTarget   *target = &targets[s];
+
+		if (!OidIsValid(relid) || relid == target->relid)
+			target->valid = false;
+		else if (target->valid)
+			for (int i = 0; i < target->nindexes; i++)
+				if (target->index_oids[i] == relid)
+					target->valid = false;
+	}
+}
+
+void
+al_store_init(void)
+{
+	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+}
+
+/*
+ * After an error: the tuples in the slots went with the transaction's memory,
+ * so the slots must forget them without freeing them.
+ */
+void
+al_store_abort(void)
+{
+	for (int s = 0; s < AL_STREAMS; s++)
+	{
+		for (int i = 0; i < targets[s].busy; i++)
+		{
+			TupleTableSlot *slot = targets[s].slots[i];
+
+			slot->tts_flags = (slot->tts_flags | TTS_FLAG_EMPTY) &
+				~TTS_FLAG_SHOULDFREE;
+			slot->tts_nvalid = 0;
+			((HeapTupleTableSlot *) slot)->tuple = NULL;
+		}
+		targets[s].busy = 0;
+	}
+}
+
+/*
+ * May an IndexInfo outlive the statement?  Not if it holds state of an access
+ * method or of a function; a plain b-tree, also one that is partial on
+ * "IS NOT NULL", holds none.
+ */
+static bool
+may_keep(Relation index, IndexInfo *info)
+{
+	if (index->rd_rel->relam != BTREE_AM_OID || info->ii_Expressions != NIL ||
+		info->ii_ExclusionOps != NULL)
+		return false;
+	return info->ii_Predicate == NIL ||
+		(list_length(info->ii_Predicate) == 1 &&
+		 IsA(linitial(info->ii_Predicate), NullTest));
+}
+
+static void
+build_indexes(AlTarget *target, Relation rel, AttrNumber expire)
+{
+	List	   *oids = RelationGetIndexList(rel);
+	int			n = list_length(oids);
+	ListCell   *lc;
+
+	target->index_oids = palloc0(sizeof(Oid) * Max(n, 1));
+	target->index_infos = palloc0(sizeof(IndexInfo *) * Max(n, 1));
+	target->nindexes = 0;
+	target->expire_index = -1;
+	foreach(lc, oids)
+	{
+		int			i = target->nindexes++;
+		Relation	index = index_open(lfirst_oid(lc), RowExclusiveLock);
+		IndexInfo  *info = BuildIndexInfo(index);
+
+		target->index_oids[i] = lfirst_oid(lc);
+		if (may_keep(index, info))
+		{
+			target->index_infos[i] = info;
+			if (info->ii_IndexAttrNumbers[0] == expire &&
+				index->rd_index->indisvalid)
+				target->expire_index = i;
+		}
+		index_close(index, NoLock);
+	}
+	list_free(oids);
+}
+
+static void
+build_target(AlTarget *target, AlStream stream, Relation rel)
+{
+	MemoryContext old;
+
+	if (RelationGetNumberOfAttributes(rel) < tables[stream].columns)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table audit.%s lacks columns",
+						tables[stream].name),
+				 errhint("The library and the installed version of the extension differ: run ALTER EXTENSION audit_log UPDATE.")));
+
+	if (target->context)
+		MemoryContextReset(target->context);
+	else
+		target->context = AllocSetContextCreate(TopMemoryContext,
+												"audit_log table",
+												ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(target->context);
+	target->tupdesc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	target->slots = NULL;
+	target->nslots = target->slots_room = 0;
+	target->estate = CreateExecutorState();
+	build_indexes(target, rel, tables[stream].expire);
+	MemoryContextSwitchTo(old);
+	target->valid = true;
+}
+
+static Oid
+lookup_table(AlStream stream)
+{
+	Oid			namespace = get_namespace_oid("audit", true);
+	Oid			relid = OidIsValid(namespace) ?
+	get_relname_relid(tables[stream].name, namespace) : InvalidOid;
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table audit.%s does not exist", tables[stream].name),
+				 errhint("Run CREATE EXTENSION audit_log.")));
+	return relid;
+}
+
+/*
+ * Opens and locks the table of a stream.  Close it with al_store_close(),
+ * which keeps the lock.
+ */
+Relation
+al_store_open(AlStream stream)
+{
+	AlTarget   *target = &targets[stream];
+	Relation	rel = NULL;
+
+	if (target->valid)
+		rel = table_open(target->relid, RowExclusiveLock);
+	/* Taking the lock may have brought news of a change. */
+	if (!target->valid)
+	{
+		if (target->busy)
+			elog(ERROR, "audit records written by a function of an audit index");
+		if (rel)
+			table_close(rel, NoLock);
+		target->relid = lookup_table(stream);
+		rel = table_open(target->relid, RowExclusiveLock);
+		build_target(target, stream, rel);
+	}
+	return rel;
+}
+
+void
+al_store_close(Relation rel)
+{
+	table_close(rel, NoLock);
+}
+
+/* Forms a record's tuple in the current memory context. */
+HeapTuple
+al_store_form(AlStream stream, Datum *values, bool *nulls)
+{
+	TupleDesc	tupdesc = targets[stream].tupdesc;
+	Datum	   *all_values;
+	bool	   *all_nulls;
+
+	if (likely(tupdesc->natts == tables[stream].columns))
+		return heap_form_tuple(tupdesc, values, nulls);
+
+	/* Columns that someone added are left null. */
+	all_values = palloc0(sizeof(Datum) * tupdesc->natts);
+	all_nulls = palloc(sizeof(bool) * tupdesc->natts);
+	memset(all_nulls, true, sizeof(bool) * tupdesc->natts);
+	memcpy(all_values, values, sizeof(Datum) * tables[stream].columns);
+	memcpy(all_nulls, nulls, sizeof(bool) * tables[stream].columns);
+	return heap_form_tuple(tupdesc, all_values, all_nulls);
+}
+
+/* At least "n" slots, kept for the process. */
+static TupleTableSlot **
+get_slots(AlTarget *target, int n)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->context);
+
+	if (target->slots_room < n)
+	{
+		TupleTableSlot **slots = palloc(sizeof(TupleTableSlot *) * n);
+
+		if (target->nslots > 0)
+			memcpy(slots, target->slots,
+				   sizeof(TupleTableSlot *) * target->nslots);
+		if (target->slots)
+			pfree(target->slots);
+		target->slots = slots;
+		target->slots_room = n;
+	}
+	while (target->nslots < n)
+	{
+		target->slots[target->nslots] =
+			MakeSingleTupleTableSlot(target->tupdesc, &TTSOpsHeapTuple);
+		target->nslots++;
+	}
+	MemoryContextSwitchTo(old);
+	return target->slots;
+}
+
+/* Adds the records in "slots" to one index. */
+static void
+fill_index(AlTarget *target, int i, Relation rel, TupleTableSlot **slots,
+		   int nslots)
+{
+	Relation	index = index_open(target->index_oids[i], RowExclusiveLock);
+	IndexInfo  *info = target->index_infos[i];
+	EState	   *estate = target->estate;
+	ResultRelInfo result;
+
+	if (info == NULL)
+	{
+		estate = CreateExecutorState();
+		info = BuildIndexInfo(index);
+	}
+	MemSet(&result, 0, sizeof(result));
+	result.type = T_ResultRelInfo;
+	result.ri_RelationDesc = rel;
+	result.ri_NumIndices = 1;
+	result.ri_IndexRelationDescs = &index;
+	result.ri_IndexRelationInfo = &info;
+	for (int n = 0; n < nslots; n++)
+	{
+		(void) ExecInsertIndexTuples(&result, slots[n], estate, false, false,
+									 NULL, NIL);
+		ResetPerTupleExprContext(estate);
+	}
+	if (estate != target->estate)
+		FreeExecutorState(estate);
+	index_close(index, NoLock);
+}
+
+/*
+ * Writes records and their index entries under the current transaction and
+ * command.  Takes over the tuples and frees them.
+ */
+void
+al_store_write(AlStream stream, HeapTuple *tuples, int ntuples)
+{
+	Relation	rel = al_store_open(stream);
+	AlTarget   *target = &targets[stream];
+	TupleTableSlot **slots;
+
+	if (target->busy)
+		elog(ERROR, "audit records written by a function of an audit index");
+	slots = get_slots(target, ntuples);
+	target->busy = ntuples;
+
+	/*
+	 * A change of the table's indexes takes a lock that conflicts with ours,
+	 * so that from here on the target stays as it is.
+	 */
+	for (int n = 0; n < ntuples; n++)
+		ExecStoreHeapTuple(tuples[n], slots[n], true);
+	table_multi_insert(rel, slots, ntuples, GetCurrentCommandId(true), 0,
+					   NULL);
+	for (int i = 0; i < target->nindexes; i++)
+		fill_index(target, i, rel, slots, ntuples);
+	for (int n = 0; n < ntuples; n++)
+		ExecClearTuple(slots[n]);
+	target->busy = 0;
+	al_store_close(rel);
+}
+
+/*
+ * Deletes up to "limit" records that expired between "from" and "until",
+ * oldest first, looking at no more than "visits" index entries.
+ *
+ * Never waits: a record that another transaction is deleting is passed over.
+ * SnapshotSelf takes part in no serializable conflict as a reader, costs
+ * nothing to take, and sees a deletion as soon as it is committed.
+ */
+void
+al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
+						int limit, int visits, AlPurgeResult *result)
+{
+	Relation	rel = al_store_open(stream);
+	AlTarget   *target = &targets[stream];
+	Relation	index;
+	IndexScanDesc scan;
+	ScanKeyData key;
+	TupleTableSlot *slot;
+	ItemPointer tid;
+
+	result->deleted = 0;
+	result->next_due = DT_NOEND;
+	result->position = from;
+	result->exhausted = true;
+	if (target->expire_index < 0)
+	{
+		al_store_close(rel);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table audit.%s has no usable index on expire",
+						tables[stream].name),
+				 errhint("Expired records are found by a valid b-tree index on (expire) WHERE expire IS NOT NULL; create it again.")));
+	}
+	index = index_open(target->index_oids[target->expire_index],
+					   RowExclusiveLock);
+	slot = table_slot_create(rel, NULL);
+	scan = index_beginscan(rel, index, SnapshotSelf, 1, 0);
+	scan->xs_want_itup = true;
+	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(from));
+	index_rescan(scan, &key, 1, NULL, 0);
+
+	while ((tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
+	{
+		bool		isnull;
+		TimestampTz expire =
+			DatumGetTimestampTz(index_getattr(scan->xs_itup, 1,
+											  RelationGetDescr(index),
+											  &isnull));
+		TM_FailureData failure;
+
+		if (isnull)
+			break;
+		result->position = expire;
+		if (expire > until)
+		{
+			result->next_due = expire;
+			break;
+		}
+		if (result->deleted >= limit || visits-- <= 0)
+		{
+			result->exhausted = false;
+			break;
+		}
+		if (index_fetch_heap(scan, slot) &&
+			table_tuple_delete(rel, &slot->tts_tid, GetCurrentCommandId(true),
+							   SnapshotAny, InvalidSnapshot, false, &failure,
+							   false) == TM_Ok)
+			result->deleted++;
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	al_store_close(rel);
+}

@@ -1,0 +1,100 @@
+/*
+ * src/backend/store.h
+ *
+ * The audit tables: their columns, and the only code that writes them.
+ */
+#ifndef AUDIT_LOG_STORE_H
+#define AUDIT_LOG_STORE_H
+
+#include "access/htup.h"
+#include "datatype/timestamp.h"
+#include "utils/relcache.h"
+
+typedef enum AlStream
+{
+	AL_OBJECTS,
+	AL_REQUESTS
+} AlStream;
+
+#define AL_STREAMS 2
+
+/* Columns of audit.audit_objects, as the install script orders them. */
+typedef enum AlObjectColumn
+{
+	AL_OBJECT_ID = 1,
+	AL_OBJECT_TXID,
+	AL_OBJECT_OCCURRED_AT,
+	AL_OBJECT_EXPIRE,
+	AL_OBJECT_REQUEST_ID,
+	AL_OBJECT_ENTITY_KEY,
+	AL_OBJECT_SALT,
+	AL_OBJECT_OPERATION,
+	AL_OBJECT_SCHEMA_NAME,
+	AL_OBJECT_DAO_NAME,
+	AL_OBJECT_PARTITION_NAME,
+	AL_OBJECT_RBAC_USER_ID,
+	AL_OBJECT_RBAC_USER_NAME,
+	AL_OBJECT_WORKSPACE,
+	AL_OBJECT_REQUEST_SOURCE,
+	AL_OBJECT_CLIENT_IP,
+	AL_OBJECT_DB_USER,
+	AL_OBJECT_DB_ROLE,
+	AL_OBJECT_APPLICATION_NAME,
+	AL_OBJECT_REMOVED,
+	AL_OBJECT_KEY_ID,
+	AL_OBJECT_SIGNATURE,
+	AL_OBJECT_ENTITY,
+	AL_OBJECT_OLD_VALUES
+} AlObjectColumn;
+
+#define AL_OBJECT_COLUMNS AL_OBJECT_OLD_VALUES
+
+/* Columns of audit.audit_requests, likewise. */
+typedef enum AlRequestColumn
+{
+	AL_REQUEST_ID = 1,
+	AL_REQUEST_TXID,
+	AL_REQUEST_OCCURRED_AT,
+	AL_REQUEST_EXPIRE,
+	AL_REQUEST_REQUEST_ID,
+	AL_REQUEST_SALT,
+	AL_REQUEST_STATUS,
+	AL_REQUEST_METHOD,
+	AL_REQUEST_PATH,
+	AL_REQUEST_PAYLOAD,
+	AL_REQUEST_REMOVED,
+	AL_REQUEST_CLIENT_IP,
+	AL_REQUEST_RBAC_USER_ID,
+	AL_REQUEST_RBAC_USER_NAME,
+	AL_REQUEST_WORKSPACE,
+	AL_REQUEST_REQUEST_SOURCE,
+	AL_REQUEST_DURATION_MS,
+	AL_REQUEST_USER_AGENT,
+	AL_REQUEST_DB_USER,
+	AL_REQUEST_KEY_ID,
+	AL_REQUEST_SIGNATURE
+} AlRequestColumn;
+
+#define AL_REQUEST_COLUMNS AL_REQUEST_SIGNATURE
+#define AL_MAX_COLUMNS AL_OBJECT_COLUMNS
+
+/* How far a call of al_store_delete_expired() got. */
+typedef struct AlPurgeResult
+{
+	int			deleted;
+	TimestampTz next_due;		/* first expiry not reached; DT_NOEND: none seen */
+	TimestampTz position;		/* where to go on */
+	bool		exhausted;		/* nothing expired was left behind it */
+} AlPurgeResult;
+
+extern void al_store_init(void);
+extern void al_store_abort(void);
+extern Relation al_store_open(AlStream stream);
+extern void al_store_close(Relation rel);
+extern HeapTuple al_store_form(AlStream stream, Datum *values, bool *nulls);
+extern void al_store_write(AlStream stream, HeapTuple *tuples, int ntuples);
+extern void al_store_delete_expired(AlStream stream, TimestampTz from,
+									TimestampTz until, int limit, int visits,
+									AlPurgeResult *result);
+
+#endif							/* AUDIT_LOG_STORE_H */

@@ -1,0 +1,321 @@
+/*
+ * src/backend/watch.c
+ *
+ * DDL and settings that weaken auditing leave a record of their own.
+ *
+ * Event triggers of the extension see DDL on tables (install script); what
+ * they cannot see, a change of an audit.* setting, is seen here by a hook on
+ * utility commands, in every session that has loaded the library.  Preload it
+ * to see all of them.
+ *
+ * These records have operation "ddl".  No ignore list applies to them.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "nodes/parsenodes.h"
+#include "tcop/deparse_utility.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "batch.h"
+#include "guc.h"
+#include "rowjson.h"
+#include "watch.h"
+
+static ProcessUtility_hook_type next_process_utility = NULL;
+
+/* Writes a record of a change of definition, also while the log is off. */
+void
+al_watch_record(Datum schema_name, Datum dao_name, Datum entity_key,
+				Datum entity)
+{
+	AlObjectRecord record = {0};
+	AlBatch    *batch = al_batch_begin();
+
+	record.operation = "ddl";
+	record.schema_name = schema_name;
+	record.dao_name = dao_name;
+	record.entity_key = entity_key;
+	record.entity = entity;
+	al_batch_add(batch, &record);
+	al_batch_end(batch);
+}
+
+static ArrayType *
+text_array(Datum *values, int n)
+{
+	return construct_array(values, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* The arguments of a trigger; an empty array if there is no such trigger. */
+ArrayType *
+al_watch_trigger_args(Oid tgoid)
+{
+	Relation	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Datum	   *args = NULL;
+	int			nargs = 0;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(tgoid));
+	scan = systable_beginscan(pg_trigger, TriggerOidIndexId, true, NULL, 1,
+							  &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		bytea	   *bytes =
+			DatumGetByteaPP(fastgetattr(tuple, Anum_pg_trigger_tgargs,
+										RelationGetDescr(pg_trigger), &isnull));
+		const char *p = VARDATA_ANY(bytes);
+		int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
+
+		args = palloc(sizeof(Datum) * Max(n, 1));
+		while (nargs < n)
+		{
+			args[nargs++] = CStringGetTextDatum(p);
+			p += strlen(p) + 1;
+		}
+	}
+	systable_endscan(scan);
+	table_close(pg_trigger, AccessShareLock);
+	return text_array(args, nargs);
+}
+
+/* What a subcommand of ALTER TABLE does, for those that matter here. */
+static const char *
+subcommand_name(AlterTableType type)
+{
+	switch (type)
+	{
+		case AT_AddColumn:
+			return "ADD COLUMN";
+		case AT_DropColumn:
+			return "DROP COLUMN";
+		case AT_AlterColumnType:
+			return "ALTER COLUMN TYPE";
+		case AT_EnableTrig:
+			return "ENABLE TRIGGER";
+		case AT_EnableAlwaysTrig:
+			return "ENABLE ALWAYS TRIGGER";
+		case AT_EnableReplicaTrig:
+			return "ENABLE REPLICA TRIGGER";
+		case AT_DisableTrig:
+			return "DISABLE TRIGGER";
+		case AT_EnableTrigAll:
+			return "ENABLE TRIGGER ALL";
+		case AT_DisableTrigAll:
+			return "DISABLE TRIGGER ALL";
+		case AT_EnableTrigUser:
+			return "ENABLE TRIGGER USER";
+		case AT_DisableTrigUser:
+			return "DISABLE TRIGGER USER";
+		case AT_AttachPartition:
+			return "ATTACH PARTITION";
+		case AT_DetachPartition:
+			return "DETACH PARTITION";
+		case AT_ReplicaIdentity:
+			return "REPLICA IDENTITY";
+		case AT_ChangeOwner:
+			return "OWNER TO";
+		default:
+			return "OTHER";
+	}
+}
+
+/*
+ * What a command did to a table, for the event trigger: an array of
+ * (subcommand, name, new name), flattened; names may be empty.
+ */
+ArrayType *
+al_watch_ddl_details(void *command)
+{
+	CollectedCommand *collected = command;
+	List	   *parts = NIL;
+	ListCell   *lc;
+	Datum	   *values;
+	int			n = 0;
+
+	if (collected->type == SCT_AlterTable)
+		foreach(lc, collected->d.alterTable.subcmds)
+		{
+			CollectedATSubcmd *sub = lfirst(lc);
+			AlterTableCmd *cmd = castNode(AlterTableCmd, sub->parsetree);
+
+			parts = lappend(parts, unconstify(char *, subcommand_name(cmd->subtype)));
+			parts = lappend(parts, cmd->name ? cmd->name : "");
+			parts = lappend(parts, "");
+		}
+	else if (collected->parsetree && IsA(collected->parsetree, RenameStmt))
+	{
+		RenameStmt *rename = (RenameStmt *) collected->parsetree;
+
+		if (rename->renameType == OBJECT_COLUMN)
+		{
+			parts = lappend(parts, "RENAME COLUMN");
+			parts = lappend(parts, rename->subname);
+		}
+		else
+		{
+			parts = lappend(parts, "RENAME");
+			parts = lappend(parts, "");
+		}
+		parts = lappend(parts, rename->newname ? rename->newname : "");
+	}
+
+	values = palloc(sizeof(Datum) * Max(list_length(parts), 1));
+	foreach(lc, parts)
+		values[n++] = CStringGetTextDatum(lfirst(lc));
+	return text_array(values, n);
+}
+
+/* ---------------------------------------------------------------- settings */
+
+/*
+ * A setting that a command changes, if it is one of those that only a
+ * superuser may change.  What says who is asking changes with every request
+ * and is in the records themselves.
+ */
+static bool
+weakens(const VariableSetStmt *set)
+{
+	static const char *const names[] =
+	{
+		"audit.enabled", "audit.record_ttl", "audit.ignore_methods",
+		"audit.ignore_paths", "audit.ignore_tables", "audit.payload_exclude",
+		"audit.signing_key"
+	};
+
+	if (set == NULL)
+		return false;
+	if (set->kind == VAR_RESET_ALL)
+		return true;
+	if (set->name == NULL)
+		return false;
+	for (int i = 0; i < lengthof(names); i++)
+		if (pg_strcasecmp(set->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+add_member(StringInfo json, const char *key, const char *value)
+{
+	if (json->len > VARHDRSZ + 1)
+		appendStringInfoChar(json, ',');
+	al_rowjson_escape(json, key, strlen(key));
+	appendStringInfoChar(json, ':');
+	if (value)
+		al_rowjson_escape(json, value, strlen(value));
+	else
+		appendStringInfoString(json, "null");
+}
+
+static void
+record_setting(const char *tag, VariableSetStmt *set, const char *database,
+			   const char *role)
+{
+	StringInfoData json;
+	const char *name = set->kind == VAR_RESET_ALL ? "ALL" : set->name;
+	char	   *value = NULL;
+
+	if (set->kind == VAR_SET_VALUE)
+		value = ExtractSetVariableArgs(set);
+	initStringInfo(&json);
+	appendStringInfoSpaces(&json, VARHDRSZ);
+	appendStringInfoChar(&json, '{');
+	add_member(&json, "command_tag", tag);
+	add_member(&json, "setting", name);
+	add_member(&json, "value", value);
+	if (database)
+		add_member(&json, "database", database);
+	if (role)
+		add_member(&json, "role", role);
+	appendStringInfoChar(&json, '}');
+	SET_VARSIZE(json.data, json.len);
+	al_watch_record(CStringGetTextDatum("audit"),
+					CStringGetTextDatum("settings"),
+					CStringGetTextDatum(name), PointerGetDatum(json.data));
+}
+
+/*
+ * The record is written after the command, which may refuse.  Switching the
+ * log off is recorded as well as switching it on.
+ */
+static void
+process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *env, DestReceiver *dest,
+				QueryCompletion *completion)
+{
+	Node	   *node = pstmt->utilityStmt;
+	VariableSetStmt *set = NULL;
+	const char *tag = NULL;
+	const char *database = NULL;
+	const char *role = NULL;
+	bool		was_enabled = al_guc_enabled;
+
+	switch (nodeTag(node))
+	{
+		case T_AlterSystemStmt:
+			set = castNode(AlterSystemStmt, node)->setstmt;
+			tag = "ALTER SYSTEM";
+			break;
+		case T_AlterDatabaseSetStmt:
+			set = castNode(AlterDatabaseSetStmt, node)->setstmt;
+			tag = "ALTER DATABASE";
+			database = castNode(AlterDatabaseSetStmt, node)->dbname;
+			break;
+		case T_AlterRoleSetStmt:
+			set = castNode(AlterRoleSetStmt, node)->setstmt;
+			tag = "ALTER ROLE";
+			database = castNode(AlterRoleSetStmt, node)->database;
+			if (castNode(AlterRoleSetStmt, node)->role)
+				role = get_rolespec_name(castNode(AlterRoleSetStmt, node)->role);
+			break;
+		case T_VariableSetStmt:
+			set = castNode(VariableSetStmt, node);
+			tag = "SET";
+			if (set->kind == VAR_RESET_ALL)
+				set = NULL;
+			break;
+		default:
+			break;
+	}
+	if (next_process_utility)
+		next_process_utility(pstmt, query, read_only_tree, context, params,
+							 env, dest, completion);
+	else
+		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
+								env, dest, completion);
+
+	if (weakens(set) && (was_enabled || al_guc_enabled) &&
+		!XactReadOnly && IsTransactionState() &&
+		OidIsValid(get_extension_oid("audit_log", true)))
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		record_setting(tag, set, database, role);
+		PopActiveSnapshot();
+	}
+}
+
+void
+al_watch_init(void)
+{
+	next_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}
