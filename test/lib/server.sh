@@ -53,13 +53,13 @@ own_work()
 	! is_root || chown -R "$user:$(id -g "$user")" "$work"
 }
 
-# The exit status of the script is that of the command before.
+# A script that sets "keep" leaves its work, and the server in it, behind.
 work_end()
 {
 	status=$?
 	trap - EXIT
 	trap '' HUP INT TERM
-	if [ -n "$work" ] && [ -d "$work" ]; then
+	if [ -z "${keep-}" ] && [ -n "$work" ] && [ -d "$work" ]; then
 		cd / || exit 1
 		for group in ${lanes-}; do
 			kill -TERM -- "-$group" 2>/dev/null
