@@ -91,7 +91,9 @@ endif
 # server's flags, and never a server object.  They go through SCRIPTS_built
 # because PROGRAM and MODULE_big exclude each other.
 programs := $(foreach p,httpd verify,$(if $(wildcard src/$(p)/*.c),bin/audit_log_$(p)))
+ifneq ($(programs),)
 SCRIPTS_built = $(programs)
+endif
 frontend_o = $(patsubst src/%.c,build/%.o,$(sort $(wildcard src/$(1)/*.c)))
 
 # Regress topics; "--" marks an install script.

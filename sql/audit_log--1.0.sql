@@ -189,3 +189,768 @@ CREATE VIEW audit.requests AS
 	FROM audit.audit_requests r
 	WHERE r.expire IS NULL
 		OR r.expire > pg_catalog.statement_timestamp();
+
+/* ------------------------------------------------- functions: the triggers */
+
+CREATE FUNCTION audit.capture() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_capture';
+REVOKE ALL ON FUNCTION audit.capture() FROM PUBLIC;
+COMMENT ON FUNCTION audit.capture() IS
+	'trigger of tracked tables: records a change; created by audit.enable()';
+
+CREATE FUNCTION audit.flush() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_flush';
+REVOKE ALL ON FUNCTION audit.flush() FROM PUBLIC;
+COMMENT ON FUNCTION audit.flush() IS
+	'trigger of audit.audit_objects: writes the records of a statement at its end';
+
+CREATE FUNCTION audit.protect() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_protect';
+REVOKE ALL ON FUNCTION audit.protect() FROM PUBLIC;
+COMMENT ON FUNCTION audit.protect() IS
+	'trigger of the audit tables: refuses changes by hand';
+
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.audit_objects
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_protect;
+
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.audit_requests
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+ALTER TABLE audit.audit_requests ENABLE ALWAYS TRIGGER audit_log_protect;
+
+CREATE TRIGGER audit_log_flush
+	AFTER INSERT ON audit.audit_objects
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.flush();
+ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_flush;
+
+/* ---------------------------------------------------- functions: tracking */
+
+CREATE FUNCTION audit.trigger_args(trigger oid) RETURNS text[]
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_trigger_args';
+REVOKE ALL ON FUNCTION audit.trigger_args(oid) FROM PUBLIC;
+COMMENT ON FUNCTION audit.trigger_args(oid) IS
+	'the arguments of a trigger';
+
+/* The value of an option in a capture trigger's arguments, or null. */
+CREATE FUNCTION audit.trigger_option(args text[], option text) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT pg_catalog.substr(arg, pg_catalog.length(option) + 2)
+	FROM pg_catalog.unnest(args) AS arg
+	WHERE pg_catalog.starts_with(arg, option || '=')
+	LIMIT 1;
+END;
+REVOKE ALL ON FUNCTION audit.trigger_option(text[], text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.trigger_option(text[], text) IS
+	'the value of an option in the arguments of a capture trigger';
+
+CREATE VIEW audit.tracked_tables AS
+	SELECT n.nspname AS schema_name,
+		c.relname AS table_name,
+		COALESCE(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
+		COALESCE(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
+		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
+		t.tgenabled = 'A' AS record_applied,
+		t.tgenabled <> 'D' AS enabled,
+		t.tgname AS trigger_name
+	FROM pg_catalog.pg_trigger t
+		JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
+		LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
+	WHERE t.tgfoid = 'audit.capture()'::pg_catalog.regprocedure
+		AND t.tgparentid = 0
+		AND (t.tgtype & 1) = 1;
+
+CREATE FUNCTION audit.snapshot(target regclass, capture regprocedure)
+	RETURNS bigint
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'audit_log_snapshot';
+REVOKE ALL ON FUNCTION audit.snapshot(regclass, regprocedure) FROM PUBLIC;
+COMMENT ON FUNCTION audit.snapshot(regclass, regprocedure) IS
+	'records the rows that one table has now; used by audit.enable()';
+
+/* Is a table, or the partitioned table above it, tracked? */
+CREATE FUNCTION audit.is_tracked(target regclass) RETURNS boolean
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT EXISTS (
+		SELECT FROM pg_catalog.pg_trigger
+		WHERE tgrelid = target
+			AND tgfoid = 'audit.capture()'::pg_catalog.regprocedure
+			AND (tgtype & 1) = 1);
+END;
+REVOKE ALL ON FUNCTION audit.is_tracked(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.is_tracked(regclass) IS
+	'true if changes of a table are captured, by its own trigger or that of the partitioned table above it';
+
+/* Drops the capture triggers that a table has of its own. */
+CREATE FUNCTION audit.drop_triggers(target regclass) RETURNS integer
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name name;
+	dropped integer := 0;
+BEGIN
+	FOR name IN
+		SELECT tgname FROM pg_trigger
+		WHERE tgrelid = target
+			AND tgfoid = 'audit.capture()'::regprocedure
+			AND tgparentid = 0
+	LOOP
+		EXECUTE format('DROP TRIGGER %I ON %s', name, target);
+		dropped := dropped + 1;
+	END LOOP;
+	RETURN dropped;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.drop_triggers(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.drop_triggers(regclass) IS
+	'drops the capture triggers of one table';
+
+/* TRUNCATE triggers are not cloned: each partition needs its own. */
+CREATE FUNCTION audit.add_truncate_triggers(target regclass, options text,
+											always boolean) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	member regclass;
+BEGIN
+	FOR member IN
+		SELECT t.relid FROM pg_partition_tree(target) AS t
+		UNION
+		SELECT target
+	LOOP
+		IF EXISTS (SELECT FROM pg_trigger
+				   WHERE tgrelid = member
+					   AND tgfoid = 'audit.capture()'::regprocedure
+					   AND (tgtype & 1) = 0)
+		THEN
+			CONTINUE;
+		END IF;
+		EXECUTE format('CREATE TRIGGER audit_log_truncate AFTER TRUNCATE ON %s '
+					   'FOR EACH STATEMENT EXECUTE FUNCTION audit.capture(%s)',
+					   member, options);
+		IF always THEN
+			EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER audit_log_truncate',
+						   member);
+		END IF;
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean)
+	FROM PUBLIC;
+COMMENT ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean) IS
+	'gives a table and its partitions the trigger that records TRUNCATE';
+
+/*
+ * A partitioned table's trigger has another name than a plain table's, so that
+ * a table tracked by itself can become a partition of a tracked one.
+ */
+CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
+								   mask text[], skip_unchanged boolean,
+								   record_applied boolean) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	partitioned boolean := (SELECT relkind OPERATOR(pg_catalog.=) 'p'
+							FROM pg_class WHERE oid = target);
+	name name := CASE WHEN partitioned THEN 'audit_log_partitions'
+					  ELSE 'audit_log' END;
+	args text[] := '{}';
+	options text;
+	member regclass;
+BEGIN
+	IF cardinality(exclude) > 0 THEN
+		args := args || ('exclude=' || exclude::text);
+	END IF;
+	IF cardinality(mask) > 0 THEN
+		args := args || ('mask=' || mask::text);
+	END IF;
+	IF skip_unchanged THEN
+		args := args || 'skip_unchanged'::text;
+	END IF;
+	options := (SELECT coalesce(string_agg(quote_literal(a), ', '), '')
+				FROM unnest(args) AS a);
+
+	/* What partitions had of their own would record nothing any more. */
+	FOR member IN SELECT t.relid FROM pg_partition_tree(target) AS t
+				  UNION SELECT target
+	LOOP
+		PERFORM audit.drop_triggers(member);
+	END LOOP;
+	EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s '
+				   'FOR EACH ROW EXECUTE FUNCTION audit.capture(%s)',
+				   name, target, options);
+	IF record_applied THEN
+		EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', target, name);
+	END IF;
+	PERFORM audit.add_truncate_triggers(target, options, record_applied);
+END
+$$;
+REVOKE ALL ON FUNCTION audit.add_triggers(regclass, text[], text[], boolean,
+										  boolean) FROM PUBLIC;
+COMMENT ON FUNCTION audit.add_triggers(regclass, text[], text[], boolean,
+									   boolean) IS
+	'gives a table its capture triggers, in place of those it had';
+
+CREATE FUNCTION audit.enable(target regclass, exclude text[] DEFAULT '{}',
+							 mask text[] DEFAULT '{}',
+							 skip_unchanged boolean DEFAULT false,
+							 snapshot boolean DEFAULT false,
+							 record_applied boolean DEFAULT true) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rel pg_class := (SELECT c FROM pg_class c WHERE c.oid = target);
+	missing text;
+	child regclass;
+BEGIN
+	IF target IS NULL OR exclude IS NULL OR mask IS NULL
+		OR skip_unchanged IS NULL OR snapshot IS NULL OR record_applied IS NULL
+	THEN
+		RAISE EXCEPTION 'arguments of audit.enable() must not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	IF rel.relkind NOT IN ('r', 'p', 'f') THEN
+		RAISE EXCEPTION '"%" is not a table', target
+			USING ERRCODE = 'wrong_object_type',
+				HINT = 'Track the tables behind a view: their changes are captured however they are made.';
+	END IF;
+	IF rel.relnamespace IN ('pg_catalog'::regnamespace, 'audit'::regnamespace)
+		OR rel.relnamespace::regnamespace::text IN ('information_schema', 'pg_toast')
+	THEN
+		RAISE EXCEPTION 'table "%" cannot be tracked', target
+			USING ERRCODE = 'feature_not_supported',
+				DETAIL = 'System catalogs and the audit tables themselves are not tracked.';
+	END IF;
+	missing := (SELECT string_agg(quote_ident(name), ', ')
+				FROM unnest(exclude || mask) AS name
+				WHERE NOT EXISTS (SELECT FROM pg_attribute
+								  WHERE attrelid = target AND attnum > 0
+									  AND NOT attisdropped
+									  AND attname = name));
+	IF missing IS NOT NULL THEN
+		RAISE EXCEPTION 'table "%" has no column %', target, missing
+			USING ERRCODE = 'undefined_column';
+	END IF;
+	IF EXISTS (SELECT FROM pg_trigger
+			   WHERE tgrelid = target
+				   AND tgfoid = 'audit.capture()'::regprocedure
+				   AND tgparentid <> 0)
+	THEN
+		RAISE EXCEPTION 'partition "%" is tracked through the partitioned table above it',
+			target
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Call audit.enable() for the partitioned table to change its options.';
+	END IF;
+
+	PERFORM audit.add_triggers(target, exclude, mask, skip_unchanged,
+							   record_applied);
+	IF snapshot THEN
+		PERFORM audit.snapshot(t.relid, 'audit.capture()')
+		FROM (SELECT p.relid FROM pg_partition_tree(target) AS p
+			  UNION SELECT target) AS t;
+	END IF;
+
+	/* Rows of inheritance children are changed through their parent too. */
+	IF rel.relkind <> 'p' THEN
+		FOR child IN SELECT inhrelid FROM pg_inherits
+					 WHERE inhparent = target
+		LOOP
+			PERFORM audit.enable(child, exclude, mask, skip_unchanged,
+								 snapshot, record_applied);
+		END LOOP;
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.enable(regclass, text[], text[], boolean, boolean,
+									boolean) FROM PUBLIC;
+COMMENT ON FUNCTION audit.enable(regclass, text[], text[], boolean, boolean,
+								 boolean) IS
+	'starts recording the changes of a table, or changes the options with which they are recorded';
+
+CREATE FUNCTION audit.disable(target regclass) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	member regclass;
+BEGIN
+	IF EXISTS (SELECT FROM pg_trigger
+			   WHERE tgrelid = target
+				   AND tgfoid = 'audit.capture()'::regprocedure
+				   AND tgparentid <> 0)
+	THEN
+		RAISE EXCEPTION 'partition "%" is tracked through the partitioned table above it',
+			target
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Call audit.disable() for the partitioned table.';
+	END IF;
+	IF NOT audit.is_tracked(target) THEN
+		RAISE EXCEPTION 'table "%" is not tracked', target
+			USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	FOR member IN SELECT t.relid FROM pg_partition_tree(target) AS t
+				  UNION SELECT target
+	LOOP
+		PERFORM audit.drop_triggers(member);
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.disable(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.disable(regclass) IS
+	'stops recording the changes of a table';
+
+/* Those of "names" that are columns of a table. */
+CREATE FUNCTION audit.columns_among(target regclass, names text[])
+	RETURNS text[]
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.array_agg(a.attname::text ORDER BY a.attnum), '{}')
+	FROM pg_catalog.pg_attribute a
+	WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+		AND a.attname::text = ANY (names);
+END;
+REVOKE ALL ON FUNCTION audit.columns_among(regclass, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION audit.columns_among(regclass, text[]) IS
+	'those of some names that are columns of a table';
+
+CREATE FUNCTION audit.enable_all(target_schema name DEFAULT NULL,
+								 exclude text[] DEFAULT '{}',
+								 mask text[] DEFAULT '{}',
+								 skip_unchanged boolean DEFAULT false,
+								 snapshot boolean DEFAULT false,
+								 record_applied boolean DEFAULT true)
+	RETURNS bigint
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	target regclass;
+	tables bigint := 0;
+BEGIN
+	IF target_schema IS NOT NULL
+		AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = target_schema)
+	THEN
+		RAISE EXCEPTION 'schema "%" does not exist', target_schema
+			USING ERRCODE = 'invalid_schema_name';
+	END IF;
+	DELETE FROM audit.tracking_rules r
+	WHERE r.schema_name IS NOT DISTINCT FROM target_schema;
+	INSERT INTO audit.tracking_rules
+	VALUES (target_schema, exclude, mask, skip_unchanged, record_applied);
+
+	FOR target IN
+		SELECT c.oid
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p')
+			AND c.relpersistence <> 't'
+			AND NOT c.relispartition
+			AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'audit')
+			AND n.nspname NOT LIKE 'pg\_%'
+			AND (target_schema IS NULL OR n.nspname = target_schema)
+			/* Tables of an extension are its own business. */
+			AND NOT EXISTS (SELECT FROM pg_depend d
+							WHERE d.classid = 'pg_class'::regclass
+								AND d.objid = c.oid AND d.deptype = 'e')
+		ORDER BY c.oid
+	LOOP
+		PERFORM audit.enable(target, audit.columns_among(target, exclude),
+							 audit.columns_among(target, mask),
+							 skip_unchanged, snapshot, record_applied);
+		tables := tables + 1;
+	END LOOP;
+	RETURN tables;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.enable_all(name, text[], text[], boolean, boolean,
+										boolean) FROM PUBLIC;
+COMMENT ON FUNCTION audit.enable_all(name, text[], text[], boolean, boolean,
+									 boolean) IS
+	'starts recording all tables of a schema or of the database, and those created later';
+
+CREATE FUNCTION audit.disable_all(target_schema name DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	target regclass;
+	tables bigint := 0;
+BEGIN
+	DELETE FROM audit.tracking_rules r
+	WHERE target_schema IS NULL OR r.schema_name = target_schema;
+	FOR target IN
+		SELECT DISTINCT t.tgrelid
+		FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+			JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE t.tgfoid = 'audit.capture()'::regprocedure
+			AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
+			AND (target_schema IS NULL OR n.nspname = target_schema)
+	LOOP
+		PERFORM audit.disable(target);
+		tables := tables + 1;
+	END LOOP;
+	RETURN tables;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.disable_all(name) FROM PUBLIC;
+COMMENT ON FUNCTION audit.disable_all(name) IS
+	'stops recording all tables of a schema or of the database, also those created later';
+
+/* ------------------------------------------- functions: DDL leaves a trace */
+
+CREATE FUNCTION audit.log_ddl(schema_name text, table_name text,
+							  entity_key text, entity json) RETURNS void
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_log_ddl';
+REVOKE ALL ON FUNCTION audit.log_ddl(text, text, text, json) FROM PUBLIC;
+COMMENT ON FUNCTION audit.log_ddl(text, text, text, json) IS
+	'records a change of a definition; used by the event triggers';
+
+CREATE FUNCTION audit.ddl_details(command pg_ddl_command) RETURNS text[]
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'audit_log_ddl_details';
+REVOKE ALL ON FUNCTION audit.ddl_details(pg_ddl_command) FROM PUBLIC;
+COMMENT ON FUNCTION audit.ddl_details(pg_ddl_command) IS
+	'what a command did to a table: (subcommand, name, new name), flattened';
+
+/* After a column was renamed: the options name it by its new name. */
+CREATE FUNCTION audit.follow_rename(target regclass, old_name text,
+									new_name text) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	tracked record;
+BEGIN
+	SELECT coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
+		coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
+		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
+		t.tgenabled = 'A' AS record_applied
+	INTO tracked
+	FROM pg_trigger t, LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
+	WHERE t.tgrelid = target AND t.tgfoid = 'audit.capture()'::regprocedure
+		AND t.tgparentid = 0 AND (t.tgtype & 1) = 1;
+	IF FOUND AND old_name = ANY (tracked.exclude || tracked.mask) THEN
+		PERFORM audit.add_triggers(target,
+								   array_replace(tracked.exclude, old_name, new_name),
+								   array_replace(tracked.mask, old_name, new_name),
+								   tracked.skip_unchanged,
+								   tracked.record_applied);
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.follow_rename(regclass, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.follow_rename(regclass, text, text) IS
+	'keeps a renamed column excluded or masked';
+
+/* A new table: what audit.enable_all() or a tracked parent promised for it. */
+CREATE FUNCTION audit.track_new_table(target regclass) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rel pg_class := (SELECT c FROM pg_class c WHERE c.oid = target);
+	rule record;
+BEGIN
+	IF rel.relkind NOT IN ('r', 'p') OR rel.relpersistence = 't' THEN
+		RETURN;
+	END IF;
+	IF rel.relispartition THEN
+		/* The row trigger was cloned. */
+		SELECT audit.trigger_args(t.oid) AS args, t.tgenabled = 'A' AS always
+		INTO rule
+		FROM pg_trigger t
+		WHERE t.tgrelid = target AND t.tgfoid = 'audit.capture()'::regprocedure
+			AND t.tgparentid <> 0;
+		IF FOUND THEN
+			PERFORM audit.add_truncate_triggers(target,
+				(SELECT coalesce(string_agg(quote_literal(a), ', '), '')
+				 FROM unnest(rule.args) AS a), rule.always);
+		END IF;
+		RETURN;
+	END IF;
+	IF audit.is_tracked(target) THEN
+		RETURN;
+	END IF;
+
+	/* A child of a tracked table is tracked like its parent. */
+	SELECT coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
+		coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
+		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
+		t.tgenabled = 'A' AS record_applied
+	INTO rule
+	FROM pg_inherits i JOIN pg_trigger t ON t.tgrelid = i.inhparent,
+		LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
+	WHERE i.inhrelid = target AND t.tgfoid = 'audit.capture()'::regprocedure
+		AND (t.tgtype & 1) = 1
+	LIMIT 1;
+	IF NOT FOUND THEN
+		SELECT r.exclude, r.mask, r.skip_unchanged, r.record_applied
+		INTO rule
+		FROM audit.tracking_rules r
+		WHERE (r.schema_name IS NULL
+			   OR r.schema_name = rel.relnamespace::regnamespace::name)
+			AND rel.relnamespace NOT IN ('audit'::regnamespace,
+										 'pg_catalog'::regnamespace)
+		ORDER BY r.schema_name NULLS LAST
+		LIMIT 1;
+	END IF;
+	IF FOUND THEN
+		PERFORM audit.add_triggers(target,
+								   audit.columns_among(target, rule.exclude),
+								   audit.columns_among(target, rule.mask),
+								   rule.skip_unchanged, rule.record_applied);
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.track_new_table(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.track_new_table(regclass) IS
+	'tracks a new table if audit.enable_all() or a tracked parent asks for it';
+
+/*
+ * The event triggers run as the role that installed the extension, since
+ * whoever runs DDL needs no right on the audit schema.
+ */
+CREATE FUNCTION audit.on_ddl_command_end() RETURNS event_trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	command record;
+	details text[];
+	attached regclass;
+BEGIN
+	FOR command IN
+		SELECT c.*, cl.relname, cl.relnamespace::regnamespace::name AS nspname
+		FROM pg_event_trigger_ddl_commands() AS c
+			JOIN pg_class cl ON cl.oid = c.objid
+		WHERE c.classid = 'pg_class'::regclass
+			AND NOT c.in_extension
+			AND cl.relkind IN ('r', 'p', 'f')
+	LOOP
+		IF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
+		THEN
+			PERFORM audit.track_new_table(command.objid);
+			CONTINUE;
+		END IF;
+
+		details := audit.ddl_details(command.command);
+		IF details[1] = 'RENAME COLUMN' THEN
+			PERFORM audit.follow_rename(command.objid, details[2], details[3]);
+		ELSIF 'ATTACH PARTITION' = ANY (details) THEN
+			FOR attached IN
+				SELECT p.relid FROM pg_partition_tree(command.objid) AS p
+				WHERE p.relid <> command.objid
+			LOOP
+				PERFORM audit.track_new_table(attached);
+			END LOOP;
+		END IF;
+		/* Making a trigger fire always only strengthens. */
+		IF audit.is_tracked(command.objid)
+			AND details[1] IS DISTINCT FROM 'ENABLE ALWAYS TRIGGER'
+		THEN
+			PERFORM audit.log_ddl(command.nspname::text, command.relname::text, NULL,
+				json_build_object('command_tag', command.command_tag,
+								  'object_type', command.object_type,
+								  'object_identity', command.object_identity,
+								  'details', details));
+		END IF;
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.on_ddl_command_end() FROM PUBLIC;
+COMMENT ON FUNCTION audit.on_ddl_command_end() IS
+	'event trigger: tracks new tables, follows renamed columns, records changes of tracked tables';
+
+CREATE FUNCTION audit.on_sql_drop() RETURNS event_trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	dropped record;
+BEGIN
+	FOR dropped IN
+		WITH gone AS (
+			SELECT * FROM pg_event_trigger_dropped_objects()
+		)
+		SELECT DISTINCT t.address_names[1] AS schema_name,
+			t.address_names[2] AS table_name,
+			whole.object_identity IS NOT NULL AS whole,
+			coalesce(whole.object_type, 'trigger') AS object_type,
+			coalesce(whole.object_identity, t.object_identity) AS object_identity
+		FROM gone t
+			LEFT JOIN gone whole
+				ON whole.object_type IN ('table', 'foreign table')
+				AND whole.address_names[1] = t.address_names[1]
+				AND whole.address_names[2] = t.address_names[2]
+		WHERE t.object_type = 'trigger' AND NOT t.is_temporary
+			AND t.address_names[3] LIKE 'audit\_log%'
+			AND t.address_names[1] <> 'audit'
+	LOOP
+		PERFORM audit.log_ddl(dropped.schema_name, dropped.table_name, NULL,
+			json_build_object('command_tag', tg_tag,
+							  'object_type', dropped.object_type,
+							  'object_identity', dropped.object_identity));
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.on_sql_drop() FROM PUBLIC;
+COMMENT ON FUNCTION audit.on_sql_drop() IS
+	'event trigger: records that a tracked table or a capture trigger was dropped';
+
+CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
+	WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO',
+				 'ALTER TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE',
+				 'CREATE SCHEMA', 'ALTER TRIGGER')
+	EXECUTE FUNCTION audit.on_ddl_command_end();
+ALTER EVENT TRIGGER audit_log_ddl_command_end ENABLE ALWAYS;
+
+CREATE EVENT TRIGGER audit_log_sql_drop ON sql_drop
+	EXECUTE FUNCTION audit.on_sql_drop();
+ALTER EVENT TRIGGER audit_log_sql_drop ENABLE ALWAYS;
+
+/* ----------------------------------------------------- functions: requests */
+
+CREATE FUNCTION audit.begin_request(request_id text DEFAULT NULL,
+									workspace text DEFAULT NULL,
+									rbac_user_id text DEFAULT NULL,
+									rbac_user_name text DEFAULT NULL,
+									request_source text DEFAULT NULL,
+									client_ip text DEFAULT NULL) RETURNS text
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_begin_request';
+COMMENT ON FUNCTION audit.begin_request(text, text, text, text, text, text) IS
+	'sets the request of the current transaction and returns its id, a new one if none is given';
+
+CREATE FUNCTION audit.log_request(method text, path text, status integer,
+								  payload text DEFAULT NULL,
+								  payload_bytes bytea DEFAULT NULL,
+								  request_id text DEFAULT NULL,
+								  client_ip text DEFAULT NULL,
+								  user_agent text DEFAULT NULL,
+								  duration_ms numeric DEFAULT NULL,
+								  workspace text DEFAULT NULL,
+								  rbac_user_id text DEFAULT NULL,
+								  rbac_user_name text DEFAULT NULL,
+								  request_source text DEFAULT NULL)
+	RETURNS uuid
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_log_request';
+REVOKE ALL ON FUNCTION audit.log_request(text, text, integer, text, bytea,
+	text, text, text, numeric, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.log_request(text, text, integer, text, bytea,
+	text, text, text, numeric, text, text, text, text) IS
+	'records an HTTP request and returns the id of its record, or null if an ignore list silences it';
+
+/* ------------------------------------------------------ functions: records */
+
+CREATE FUNCTION audit.record(o audit.objects) RETURNS json
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_record_object';
+REVOKE ALL ON FUNCTION audit.record(audit.objects) FROM PUBLIC;
+COMMENT ON FUNCTION audit.record(audit.objects) IS
+	'an object record as the API returns it and as it is signed';
+
+CREATE FUNCTION audit.record(r audit.requests) RETURNS json
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_record_request';
+REVOKE ALL ON FUNCTION audit.record(audit.requests) FROM PUBLIC;
+COMMENT ON FUNCTION audit.record(audit.requests) IS
+	'a request record as the API returns it and as it is signed';
+
+CREATE FUNCTION audit.purge(max_records bigint DEFAULT NULL) RETURNS bigint
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_purge';
+REVOKE ALL ON FUNCTION audit.purge(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION audit.purge(bigint) IS
+	'removes expired records of both streams, at most so many, and returns their number';
+
+/* ------------------------------------------------------------- privileges */
+
+ALTER TABLE audit.audit_objects OWNER TO audit_log_owner;
+ALTER TABLE audit.audit_requests OWNER TO audit_log_owner;
+ALTER TABLE audit.tracking_rules OWNER TO audit_log_owner;
+ALTER VIEW audit.objects OWNER TO audit_log_owner;
+ALTER VIEW audit.requests OWNER TO audit_log_owner;
+
+GRANT USAGE ON SCHEMA audit TO PUBLIC;
+GRANT SELECT ON audit.objects, audit.requests, audit.tracked_tables
+	TO audit_log_reader;
+GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
+	audit.record(audit.requests) TO audit_log_reader;
+
+/* --------------------------------------------------------------- comments */
+
+COMMENT ON TABLE audit.audit_objects IS
+	'one record for each row inserted, updated or deleted in a tracked table; read audit.objects';
+COMMENT ON COLUMN audit.audit_objects.id IS 'UUIDv7; its time is occurred_at';
+COMMENT ON COLUMN audit.audit_objects.txid IS 'top-level transaction that made the change';
+COMMENT ON COLUMN audit.audit_objects.occurred_at IS 'when the statement recorded its changes';
+COMMENT ON COLUMN audit.audit_objects.expire IS 'when the record may be purged; null: never';
+COMMENT ON COLUMN audit.audit_objects.request_id IS 'setting audit.request_id; null outside a request';
+COMMENT ON COLUMN audit.audit_objects.entity_key IS 'primary key as text, a JSON array if it is composite';
+COMMENT ON COLUMN audit.audit_objects.salt IS 'random; hides the content behind the hashes of the ledger';
+COMMENT ON COLUMN audit.audit_objects.operation IS 'create, update, delete, truncate, snapshot or ddl';
+COMMENT ON COLUMN audit.audit_objects.schema_name IS 'schema of the tracked table';
+COMMENT ON COLUMN audit.audit_objects.dao_name IS 'tracked table; for a partition the partitioned table';
+COMMENT ON COLUMN audit.audit_objects.partition_name IS 'partition that holds the row';
+COMMENT ON COLUMN audit.audit_objects.rbac_user_id IS 'setting audit.rbac_user_id';
+COMMENT ON COLUMN audit.audit_objects.rbac_user_name IS 'setting audit.rbac_user_name';
+COMMENT ON COLUMN audit.audit_objects.workspace IS 'setting audit.workspace';
+COMMENT ON COLUMN audit.audit_objects.request_source IS 'setting audit.request_source';
+COMMENT ON COLUMN audit.audit_objects.client_ip IS 'setting audit.client_ip, or the address of the connection';
+COMMENT ON COLUMN audit.audit_objects.db_user IS 'session user';
+COMMENT ON COLUMN audit.audit_objects.db_role IS 'current role, when it is another';
+COMMENT ON COLUMN audit.audit_objects.application_name IS 'setting application_name';
+COMMENT ON COLUMN audit.audit_objects.removed_from_entity IS 'names of columns and keys that were left out, comma-separated';
+COMMENT ON COLUMN audit.audit_objects.key_id IS 'key that made the signature';
+COMMENT ON COLUMN audit.audit_objects.signature IS 'base64 of an RSA signature of the canonical record';
+COMMENT ON COLUMN audit.audit_objects.entity IS 'the row: new for create and update, old for delete';
+COMMENT ON COLUMN audit.audit_objects.old_values IS 'previous values of the columns that an update changed';
+
+COMMENT ON TABLE audit.audit_requests IS
+	'one record for each HTTP request that was logged; read audit.requests';
+COMMENT ON COLUMN audit.audit_requests.id IS 'UUIDv7; its time is occurred_at';
+COMMENT ON COLUMN audit.audit_requests.txid IS 'top-level transaction that logged the request';
+COMMENT ON COLUMN audit.audit_requests.occurred_at IS 'when the request was logged';
+COMMENT ON COLUMN audit.audit_requests.expire IS 'when the record may be purged; null: never';
+COMMENT ON COLUMN audit.audit_requests.request_id IS 'joins the request with its object records';
+COMMENT ON COLUMN audit.audit_requests.salt IS 'random; hides the content behind the hashes of the ledger';
+COMMENT ON COLUMN audit.audit_requests.status IS 'HTTP status it was answered with';
+COMMENT ON COLUMN audit.audit_requests.method IS 'HTTP method';
+COMMENT ON COLUMN audit.audit_requests.path IS 'path with its query string';
+COMMENT ON COLUMN audit.audit_requests.payload IS 'body, without excluded keys';
+COMMENT ON COLUMN audit.audit_requests.removed_from_payload IS 'names of keys that were left out, comma-separated';
+COMMENT ON COLUMN audit.audit_requests.client_ip IS 'address of the client';
+COMMENT ON COLUMN audit.audit_requests.rbac_user_id IS 'id of the application''s user';
+COMMENT ON COLUMN audit.audit_requests.rbac_user_name IS 'name of the application''s user';
+COMMENT ON COLUMN audit.audit_requests.workspace IS 'workspace of the request';
+COMMENT ON COLUMN audit.audit_requests.request_source IS 'where the request came from';
+COMMENT ON COLUMN audit.audit_requests.duration_ms IS 'milliseconds that answering took';
+COMMENT ON COLUMN audit.audit_requests.user_agent IS 'User-Agent header';
+COMMENT ON COLUMN audit.audit_requests.db_user IS 'session user that logged the request';
+COMMENT ON COLUMN audit.audit_requests.key_id IS 'key that made the signature';
+COMMENT ON COLUMN audit.audit_requests.signature IS 'base64 of an RSA signature of the canonical record';
+
+COMMENT ON TABLE audit.tracking_rules IS
+	'what audit.enable_all() was told, for tables created later';
+COMMENT ON COLUMN audit.tracking_rules.schema_name IS 'schema of the tables; null: every schema';
+COMMENT ON COLUMN audit.tracking_rules.exclude IS 'columns left out';
+COMMENT ON COLUMN audit.tracking_rules.mask IS 'columns whose values are masked';
+COMMENT ON COLUMN audit.tracking_rules.skip_unchanged IS 'updates that change nothing leave no record';
+COMMENT ON COLUMN audit.tracking_rules.record_applied IS 'changes applied by replication are recorded too';
+
+COMMENT ON VIEW audit.objects IS 'object records that have not expired';
+COMMENT ON VIEW audit.requests IS 'request records that have not expired';
+COMMENT ON VIEW audit.tracked_tables IS 'tables whose changes are recorded, with their options';
+
+/* ------------------------------------------------------------------ dumps */
+
+SELECT pg_catalog.pg_extension_config_dump('audit.audit_objects', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.audit_requests', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.tracking_rules', '');

@@ -14,6 +14,11 @@
  * The server fires it in the same query level, once all events before it are
  * done and before the statement returns.
  *
+ * Firing it makes the server open audit.audit_objects for the statement.  Two
+ * callers of AFTER triggers never close what was opened so: TRUNCATE and the
+ * apply worker of logical replication.  Their records are written at once;
+ * the former makes few, and the latter is told of each row by itself.
+ *
  * Statements nest: a trigger of the user may run another statement while
  * records of the outer one wait.  Each level has a batch of its own.  Two
  * levels with a batch differ in their trigger depth, because the inner one
@@ -35,11 +40,13 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
+#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
+#include "utils/xid8.h"
 
 #include "batch.h"
 #include "context.h"
@@ -60,7 +67,6 @@ struct AlBatch
 	MemoryContext tuple_context;	/* of the records that wait */
 	AlContext	who;
 	AlIdSequence ids;
-	List	   *truncated;		/* tables whose TRUNCATE is recorded */
 	int			ntuples;
 	Size		bytes;
 	HeapTuple	tuples[BATCH_ROWS];
@@ -123,7 +129,6 @@ create_batch(int depth)
 	batch->tuple_context = AllocSetContextCreate(context,
 												 "audit_log records",
 												 ALLOCSET_DEFAULT_SIZES);
-	batch->truncated = NIL;
 	batch->ntuples = 0;
 	batch->bytes = 0;
 	al_context_fill(&batch->who);
@@ -160,8 +165,8 @@ trigger_depth(void)
 }
 
 /* The batch of the statement whose trigger is running, opened on first use. */
-AlBatch *
-al_batch_of_statement(void)
+static AlBatch *
+batch_of_statement(void)
 {
 	int			depth = trigger_depth();
 	AlBatch    *batch = innermost;
@@ -242,6 +247,26 @@ al_batch_end(AlBatch *batch)
 	MemoryContextDelete(batch->context);
 }
 
+/* Writes a record now, outside any batch. */
+void
+al_batch_write(const AlObjectRecord *record)
+{
+	AlBatch    *batch = al_batch_begin();
+
+	al_batch_add(batch, record);
+	al_batch_end(batch);
+}
+
+/* Adds the record of a row that the running statement changed. */
+void
+al_batch_add_row(const AlObjectRecord *record)
+{
+	if (IsLogicalWorker())
+		al_batch_write(record);
+	else
+		al_batch_add(batch_of_statement(), record);
+}
+
 /* Called by the flush trigger: ends the batch of the statement that ends. */
 void
 al_batch_flush_statement(void)
@@ -254,22 +279,6 @@ al_batch_flush_statement(void)
 	write_waiting(batch);
 	innermost = batch->outer;
 	MemoryContextDelete(batch->context);
-}
-
-/* TRUNCATE of a partitioned table fires the triggers of its partitions too. */
-bool
-al_batch_has_truncate(AlBatch *batch, Oid relid)
-{
-	return list_member_oid(batch->truncated, relid);
-}
-
-void
-al_batch_note_truncate(AlBatch *batch, Oid relid)
-{
-	MemoryContext old = MemoryContextSwitchTo(batch->context);
-
-	batch->truncated = lappend_oid(batch->truncated, relid);
-	MemoryContextSwitchTo(old);
 }
 
 static void

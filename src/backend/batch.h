@@ -24,12 +24,11 @@ typedef struct AlObjectRecord
 } AlObjectRecord;
 
 extern void al_batch_init(void);
-extern AlBatch *al_batch_of_statement(void);
 extern AlBatch *al_batch_begin(void);
 extern void al_batch_add(AlBatch *batch, const AlObjectRecord *record);
 extern void al_batch_end(AlBatch *batch);
+extern void al_batch_write(const AlObjectRecord *record);
+extern void al_batch_add_row(const AlObjectRecord *record);
 extern void al_batch_flush_statement(void);
-extern bool al_batch_has_truncate(AlBatch *batch, Oid relid);
-extern void al_batch_note_truncate(AlBatch *batch, Oid relid);
 
 #endif							/* AUDIT_LOG_BATCH_H */

@@ -12,11 +12,14 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -195,28 +198,49 @@ capture_row(TriggerData *trigdata, const AlTracking *tracking)
 			return;
 	}
 	print_row(tracking, slot, old, changed, &record);
-	al_batch_add(al_batch_of_statement(), &record);
+	al_batch_add_row(&record);
 }
 
 /*
- * One record for each table that is named or reached by a cascade.  Those of
- * its partitions are not repeated when the table above was truncated too.
+ * TRUNCATE of a partitioned table fires the triggers of its partitions too.
+ * Have we just recorded, in the same command, that of a table above "rel"?
  */
+static bool
+truncated_above(Relation rel)
+{
+	static LocalTransactionId lxid = InvalidLocalTransactionId;
+	static CommandId command = InvalidCommandId;
+	static List *truncated = NIL;
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (lxid != MyProc->lxid || command != GetCurrentCommandId(false))
+	{
+		list_free(truncated);
+		truncated = NIL;
+		lxid = MyProc->lxid;
+		command = GetCurrentCommandId(false);
+	}
+	if (rel->rd_rel->relispartition)
+		foreach(lc, get_partition_ancestors(RelationGetRelid(rel)))
+			if (list_member_oid(truncated, lfirst_oid(lc)))
+				return true;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	truncated = lappend_oid(truncated, RelationGetRelid(rel));
+	MemoryContextSwitchTo(old);
+	return false;
+}
+
+/* One record for each table that is named or reached by a cascade. */
 static void
 capture_truncate(TriggerData *trigdata, const AlTracking *tracking)
 {
-	AlBatch    *batch = al_batch_of_statement();
-	Relation	rel = trigdata->tg_relation;
 	AlObjectRecord record;
-	ListCell   *lc;
 
-	if (rel->rd_rel->relispartition)
-		foreach(lc, get_partition_ancestors(RelationGetRelid(rel)))
-			if (al_batch_has_truncate(batch, lfirst_oid(lc)))
-				return;
-	al_batch_note_truncate(batch, RelationGetRelid(rel));
+	if (truncated_above(trigdata->tg_relation))
+		return;
 	begin_record(&record, tracking, "truncate");
-	al_batch_add(batch, &record);
+	al_batch_write(&record);
 }
 
 /*

@@ -10,12 +10,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
-#include "common/ip.h"
-#include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -69,33 +69,26 @@ al_context_text(const char *value)
 	return PointerGetDatum(cstring_to_text(value));
 }
 
-/* The address of the connection's other end, or NULL on a Unix socket. */
+/* The address of the connection's other end; empty on a Unix socket. */
 static const char *
 peer_address(void)
 {
-	static char host[NI_MAXHOST];
-	static bool known = false;
+	static char *address = NULL;
 
 	/* It cannot change while the process lives. */
-	if (!known)
+	if (address == NULL)
 	{
-		char	   *zone;
+		LOCAL_FCINFO(fcinfo, 0);
+		Datum		peer;
+		const char *host = "";
 
-		host[0] = '\0';
-		if (MyProcPort != NULL &&
-			(MyProcPort->raddr.addr.ss_family == AF_INET ||
-			 MyProcPort->raddr.addr.ss_family == AF_INET6) &&
-			pg_getnameinfo_all(&MyProcPort->raddr.addr,
-							   MyProcPort->raddr.salen,
-							   host, sizeof(host), NULL, 0,
-							   NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-			host[0] = '\0';
-		zone = strchr(host, '%');
-		if (zone)
-			*zone = '\0';
-		known = true;
+		InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+		peer = inet_client_addr(fcinfo);
+		if (!fcinfo->isnull)
+			host = TextDatumGetCString(DirectFunctionCall1(network_host, peer));
+		address = MemoryContextStrdup(TopMemoryContext, host);
 	}
-	return host;
+	return address;
 }
 
 /*

@@ -436,3 +436,13 @@ al_filter_add_name(StringInfo names, const char *name)
 		appendStringInfoChar(names, ',');
 	appendStringInfoString(names, name);
 }
+
+void
+al_filter_redact_value(StringInfo out, int start, const char *column, StringInfo removed)
+{
+}
+
+void
+al_filter_redact_payload(StringInfo payload, StringInfo removed)
+{
+}

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "mb/pg_wchar.h"
 #include "utils/guc.h"
 

@@ -10,11 +10,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "utils/xid8.h"
 
 #include "context.h"
 #include "filter.h"

@@ -28,6 +28,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -267,7 +268,8 @@ al_tracking_make(Relation rel, Trigger *trigger)
 	tracking->filters = al_filter_generation;
 	if (recorder == NULL)
 		tracking->silent = true;	/* a TRUNCATE trigger left behind */
-	else if (TRIGGER_FOR_ROW(trigger->tgtype) && recorder != trigger)
+	else if (TRIGGER_FOR_ROW(trigger->tgtype) &&
+			 recorder->tgoid != trigger->tgoid)
 		tracking->silent = true;
 	else
 		tracking->root = tracked_root(recorder->tgoid);

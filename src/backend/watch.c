@@ -42,15 +42,13 @@ al_watch_record(Datum schema_name, Datum dao_name, Datum entity_key,
 				Datum entity)
 {
 	AlObjectRecord record = {0};
-	AlBatch    *batch = al_batch_begin();
 
 	record.operation = "ddl";
 	record.schema_name = schema_name;
 	record.dao_name = dao_name;
 	record.entity_key = entity_key;
 	record.entity = entity;
-	al_batch_add(batch, &record);
-	al_batch_end(batch);
+	al_batch_write(&record);
 }
 
 static ArrayType *
