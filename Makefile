@@ -90,7 +90,7 @@ endif
 # The programs link the files of src/core, compiled a second time without the
 # server's flags, and never a server object.  They go through SCRIPTS_built
 # because PROGRAM and MODULE_big exclude each other.
-programs := $(foreach p,httpd verify,$(if $(wildcard src/$(p)/*.c),bin/audit_log_$(p)))
+programs := $(strip $(foreach p,httpd verify,$(if $(wildcard src/$(p)/*.c),bin/audit_log_$(p))))
 ifneq ($(programs),)
 SCRIPTS_built = $(programs)
 endif
@@ -159,7 +159,7 @@ build/objects: FORCE | build
 uninstall: uninstall-programs
 .PHONY: uninstall-programs clean-tests
 uninstall-programs:
-	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(programs)))
+	$(if $(programs),rm -f )$(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(programs)))
 
 clean: clean-tests
 clean-tests:

@@ -85,6 +85,7 @@ cluster=/etc/postgresql-common/createcluster.d/audit_log.conf
 made=
 finish()
 {
+	# shellcheck disable=SC2086  # a list of words
 	rm -f $made "$log"
 }
 trap finish EXIT

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # test/lib/server.sh, sourced: a throw-away place to work in, and servers there.
 #
 # After work_begin:

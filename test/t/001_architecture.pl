@@ -14,12 +14,15 @@ chdir "$FindBin::RealBin/../.." or die $!;
 # Rooms of src/backend from the ground up.  A file may include headers of lower
 # floors and its own, never one of its own floor.
 my @floors = (
-	[qw(compat)],
+	[qw(compat ids)],
 	[qw(guc)],
-	[qw(keys rowjson context)],
-	[qw(store filter)],
+	[qw(keys filter context)],
+	[qw(rowjson)],
+	[qw(store tracking)],
+	[qw(record)],
 	[qw(purge seal verify)],
-	[qw(capture request)],
+	[qw(batch)],
+	[qw(capture request watch)],
 	[qw(sqlfuncs worker)],
 	[qw(module)],
 );
