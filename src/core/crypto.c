@@ -15,14 +15,16 @@
  *
  * Private bytes:
  * - A key file is decoded by keyfile.c into memory that is wiped here, and
- *   the numbers go to OpenSSL as numbers.  Its own decoder would be less
- *   code, but it frees the decoded file without wiping it.
+ *   the numbers go to OpenSSL as numbers.  Its own decoders would be less
+ *   code, but they free copies of the decoded file without wiping them.
  * - No reason string is made from the contents of a key.
- * - A core dump of a process that signs with RSA holds the key, whatever we
- *   do: with the first signature OpenSSL caches a Montgomery form of both
- *   primes in ordinary memory, and switching that cache off doubles the
- *   time of a signature.  Only an operator can prevent it (RLIMIT_CORE,
- *   PR_SET_DUMPABLE).  See al_crypto_protect_memory() for what can be had.
+ * - A core dump of a process that signs holds the key, whatever we do.
+ *   OpenSSL's secure heap does not prevent it: the cached Montgomery forms
+ *   of the RSA primes are put into ordinary memory (switching the cache off
+ *   doubles the time of a signature), and only OpenSSL's own decoders place
+ *   a key there, which leave many copies of it in freed memory.  An operator
+ *   who cares must forbid the dump: RLIMIT_CORE, PR_SET_DUMPABLE.
+ * - A key that has been freed leaves nothing; a test looks.
  *
  * OpenSSL's error queue belongs to the process.  Each function here clears
  * it before it calls anything that may fail and reads it at once; the
@@ -52,10 +54,6 @@ static const uint8_t ed25519_prefix[] = {
 
 #define AL_ED25519_SEED_LEN 32
 #define AL_ED25519_DER_LEN (sizeof(ed25519_prefix) + AL_ED25519_SEED_LEN)
-
-/* Enough for an Ed25519 key and the temporaries of loading an RSA key */
-#define AL_SECURE_HEAP_SIZE 65536
-#define AL_SECURE_HEAP_MIN 32
 
 /* Characters of base64 on one line of PEM, RFC 7468 section 2 */
 #define AL_PEM_LINE 64
@@ -824,16 +822,4 @@ void
 al_crypto_cleanse(void *memory, size_t len)
 {
 	OPENSSL_cleanse(memory, len);
-}
-
-bool
-al_crypto_protect_memory(void)
-{
-	if (CRYPTO_secure_malloc_initialized())
-		return true;
-	ERR_clear_error();
-	if (CRYPTO_secure_malloc_init(AL_SECURE_HEAP_SIZE, AL_SECURE_HEAP_MIN) > 0)
-		return true;
-	ERR_clear_error();
-	return false;
 }

@@ -17,7 +17,6 @@
 #ifndef AUDIT_LOG_CRYPTO_H
 #define AUDIT_LOG_CRYPTO_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -93,6 +92,5 @@ extern void al_crypto_free_public_key(AlPublicKey *key);
 
 /* Memory */
 extern void al_crypto_cleanse(void *memory, size_t len);
-extern bool al_crypto_protect_memory(void);
 
 #endif							/* AUDIT_LOG_CRYPTO_H */
