@@ -25,4 +25,12 @@ typedef struct AlError
 	char		reason[256];
 } AlError;
 
+/*
+ * Writes the reason into err, which may be NULL, and returns the status, so
+ * that a failing function can end with one statement.
+ */
+extern AlStatus al_status_fail(AlError *err, AlStatus status,
+							   const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 #endif							/* AUDIT_LOG_STATUS_H */

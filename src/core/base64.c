@@ -1,0 +1,167 @@
+/*
+ * src/core/base64.c
+ *
+ * Strict base64; see base64.h for the rules.  Format: RFC 4648 section 4.
+ *
+ * The decoder writes straight to the caller's memory and keeps nothing, as
+ * the text may be a private key.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base64.h"
+
+#define AL_BASE64_NONE 0xff
+
+/* Input bytes encoded at a time when the result goes to an AlBuf */
+#define AL_BASE64_CHUNK 192
+
+static const char alphabet[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static unsigned
+value_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (unsigned) (c - 'A');
+	if (c >= 'a' && c <= 'z')
+		return (unsigned) (c - 'a') + 26;
+	if (c >= '0' && c <= '9')
+		return (unsigned) (c - '0') + 52;
+	if (c == '+')
+		return 62;
+	if (c == '/')
+		return 63;
+	return AL_BASE64_NONE;
+}
+
+static bool
+is_space(char c)
+{
+	return c == '\n' || c == '\r' || c == ' ' || c == '\t';
+}
+
+/*
+ * Writes AL_BASE64_ENCODED_LEN(len) characters, no NUL, and returns how many.
+ */
+size_t
+al_base64_encode_to(const void *bytes, size_t len, char *out)
+{
+	const uint8_t *in = bytes;
+	char	   *start = out;
+
+	for (; len >= 3; len -= 3, in += 3)
+	{
+		*out++ = alphabet[in[0] >> 2];
+		*out++ = alphabet[(in[0] & 0x03) << 4 | in[1] >> 4];
+		*out++ = alphabet[(in[1] & 0x0f) << 2 | in[2] >> 6];
+		*out++ = alphabet[in[2] & 0x3f];
+	}
+	if (len > 0)
+	{
+		unsigned	second = len > 1 ? in[1] : 0;
+
+		*out++ = alphabet[in[0] >> 2];
+		*out++ = alphabet[(in[0] & 0x03) << 4 | second >> 4];
+		*out++ = len > 1 ? alphabet[(second & 0x0f) << 2] : '=';
+		*out++ = '=';
+	}
+	return (size_t) (out - start);
+}
+
+void
+al_base64_encode(const void *bytes, size_t len, AlBuf *out)
+{
+	const uint8_t *in = bytes;
+	char		chunk[AL_BASE64_ENCODED_LEN(AL_BASE64_CHUNK)];
+
+	while (len > 0)
+	{
+		size_t		n = len < AL_BASE64_CHUNK ? len : AL_BASE64_CHUNK;
+
+		al_buf_append(out, chunk, al_base64_encode_to(in, n, chunk));
+		in += n;
+		len -= n;
+	}
+}
+
+static AlStatus
+decode(const char *text, size_t len, bool skip_space, uint8_t *out, size_t cap,
+	   size_t *out_len, AlError *err)
+{
+	uint32_t	bits = 0;
+	unsigned	held = 0;		/* characters in bits, 0..3 */
+	unsigned	pads = 0;
+	size_t		n = 0;
+	size_t		i;
+
+	*out_len = 0;
+	for (i = 0; i < len; i++)
+	{
+		unsigned	value;
+
+		if (skip_space && is_space(text[i]))
+			continue;
+		if (text[i] == '=')
+		{
+			if (++pads + held > 4 || held < 2)
+				return al_status_fail(err, AL_INVALID,
+									  "invalid base64 padding");
+			continue;
+		}
+		value = value_of(text[i]);
+		if (value == AL_BASE64_NONE)
+			return al_status_fail(err, AL_INVALID,
+								  "invalid base64 character");
+		if (pads > 0)
+			return al_status_fail(err, AL_INVALID, "invalid base64 padding");
+		bits = bits << 6 | value;
+		if (++held < 4)
+			continue;
+		if (cap - n < 3)
+			return al_status_fail(err, AL_INVALID, "base64 text is too long");
+		out[n++] = (uint8_t) (bits >> 16);
+		out[n++] = (uint8_t) (bits >> 8);
+		out[n++] = (uint8_t) bits;
+		bits = 0;
+		held = 0;
+	}
+	if (held + pads != 0 && held + pads != 4)
+		return al_status_fail(err, AL_INVALID,
+							  held == 1 ? "truncated base64 text"
+							  : "invalid base64 padding");
+	if (held == 2 && (bits & 0x0f) == 0)
+	{
+		if (cap - n < 1)
+			return al_status_fail(err, AL_INVALID, "base64 text is too long");
+		out[n++] = (uint8_t) (bits >> 4);
+	}
+	else if (held == 3 && (bits & 0x03) == 0)
+	{
+		if (cap - n < 2)
+			return al_status_fail(err, AL_INVALID, "base64 text is too long");
+		out[n++] = (uint8_t) (bits >> 10);
+		out[n++] = (uint8_t) (bits >> 2);
+	}
+	else if (held != 0)
+		return al_status_fail(err, AL_INVALID,
+							  "base64 text is not in its canonical form");
+	*out_len = n;
+	return AL_OK;
+}
+
+/* Decodes at most cap bytes; AL_INVALID if the text holds more. */
+AlStatus
+al_base64_decode(const char *text, size_t len, void *out, size_t cap,
+				 size_t *out_len, AlError *err)
+{
+	return decode(text, len, false, out, cap, out_len, err);
+}
+
+/* The same for the body of a PEM block, where white space means nothing. */
+AlStatus
+al_base64_decode_lines(const char *text, size_t len, void *out, size_t cap,
+					   size_t *out_len, AlError *err)
+{
+	return decode(text, len, true, out, cap, out_len, err);
+}

@@ -1,0 +1,825 @@
+/*
+ * src/core/crypto.c
+ *
+ * Digests, keys and signatures by OpenSSL 3; see crypto.h for the rules.
+ *
+ * Formats: SHA-256 (FIPS 180-4); RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017
+ * section 8.2); Ed25519 (RFC 8032); public keys are SubjectPublicKeyInfo
+ * (RFC 5280), Ed25519 private keys PrivateKeyInfo (RFC 8410).  The id of a
+ * key is the first 16 bytes of SHA-256 over its SubjectPublicKeyInfo, in
+ * hex.
+ *
+ * What OpenSSL charges for is looking things up by name, so that happens
+ * once: the digest is fetched once a process, and each object keeps an
+ * initialised context.
+ *
+ * Private bytes:
+ * - A key file is decoded by keyfile.c into memory that is wiped here, and
+ *   the numbers go to OpenSSL as numbers.  Its own decoders would be less
+ *   code, but they free copies of the decoded file without wiping them.
+ * - No reason string is made from the contents of a key.
+ * - A core dump of a process that signs holds the key, whatever we do.
+ *   OpenSSL's secure heap does not prevent it: the cached Montgomery forms
+ *   of the RSA primes are put into ordinary memory (switching the cache off
+ *   doubles the time of a signature), and only OpenSSL's own decoders place
+ *   a key there, which leave many copies of it in freed memory.  An operator
+ *   who cares must forbid the dump: RLIMIT_CORE, PR_SET_DUMPABLE.
+ * - A key that has been freed leaves nothing; a test looks.
+ *
+ * OpenSSL's error queue belongs to the process.  Each function here clears
+ * it before it calls anything that may fail and reads it at once; the
+ * digest functions only clear what they leave behind themselves, as they
+ * are too short to pay for more.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "base64.h"
+#include "crypto.h"
+
+/* Bytes before the seed in the PrivateKeyInfo of an Ed25519 key */
+static const uint8_t ed25519_prefix[] = {
+	0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+	0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+
+#define AL_ED25519_SEED_LEN 32
+#define AL_ED25519_DER_LEN (sizeof(ed25519_prefix) + AL_ED25519_SEED_LEN)
+
+/* Characters of base64 on one line of PEM, RFC 7468 section 2 */
+#define AL_PEM_LINE 64
+
+struct AlSha256
+{
+	EVP_MD_CTX *ctx;
+};
+
+struct AlPublicKey
+{
+	AlKeyKind	kind;
+	EVP_PKEY   *pkey;
+	EVP_PKEY_CTX *verify;		/* RSA only, initialised for verifying */
+	EVP_MD_CTX *md_ctx;			/* Ed25519 only */
+	AlSha256   *sha;			/* RSA only: digest of the signed data */
+	size_t		signature_len;
+	uint8_t    *spki;			/* DER; from malloc() */
+	size_t		spki_len;
+	uint8_t		raw[AL_ED25519_PUBLIC_LEN]; /* Ed25519 only */
+	char		id[AL_KEY_ID_LEN + 1];
+};
+
+struct AlKey
+{
+	EVP_PKEY   *pkey;
+	EVP_PKEY_CTX *sign;			/* RSA only, initialised for signing */
+	EVP_MD_CTX *md_ctx;			/* Ed25519 only */
+	AlPublicKey *public_half;	/* its digest context is ours too */
+};
+
+static CRYPTO_ONCE fetch_once = CRYPTO_ONCE_STATIC_INIT;
+static EVP_MD *sha256_md;		/* lives as long as the process */
+
+static void
+fetch_sha256(void)
+{
+	sha256_md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+}
+
+static const EVP_MD *
+get_sha256(void)
+{
+	if (!CRYPTO_THREAD_run_once(&fetch_once, fetch_sha256))
+		return NULL;
+	return sha256_md;
+}
+
+/* Turns what OpenSSL has just queued into a status, and empties the queue. */
+static AlStatus
+openssl_failed(AlError *err, const char *what)
+{
+	unsigned long code = ERR_peek_last_error();
+	const char *reason = ERR_reason_error_string(code);
+	AlStatus	status = AL_FAILED;
+
+	if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+		status = AL_NO_MEMORY;
+	ERR_clear_error();
+	if (reason == NULL)
+		return al_status_fail(err, status, "%s", what);
+	return al_status_fail(err, status, "%s: %s", what, reason);
+}
+
+static AlStatus
+no_memory(AlError *err)
+{
+	ERR_clear_error();
+	return al_status_fail(err, AL_NO_MEMORY, "out of memory");
+}
+
+/*
+ * A digest without a context of one's own; two to three times the time of
+ * al_crypto_sha256_one() for short data.
+ */
+AlStatus
+al_crypto_sha256(const void *data, size_t len, uint8_t digest[AL_SHA256_LEN],
+				 AlError *err)
+{
+	const EVP_MD *md = get_sha256();
+
+	ERR_clear_error();
+	if (md == NULL || !EVP_Digest(data, len, digest, NULL, md, NULL))
+		return openssl_failed(err, "could not compute a SHA-256 digest");
+	return AL_OK;
+}
+
+AlStatus
+al_crypto_sha256_new(AlSha256 **sha, AlError *err)
+{
+	AlSha256   *new_sha = calloc(1, sizeof(AlSha256));
+	const EVP_MD *md;
+
+	*sha = NULL;
+	if (new_sha == NULL)
+		return no_memory(err);
+	ERR_clear_error();
+	md = get_sha256();
+	new_sha->ctx = EVP_MD_CTX_new();
+	if (md == NULL || new_sha->ctx == NULL ||
+		!EVP_DigestInit_ex2(new_sha->ctx, md, NULL))
+	{
+		al_crypto_sha256_free(new_sha);
+		return openssl_failed(err, "could not prepare SHA-256");
+	}
+	*sha = new_sha;
+	return AL_OK;
+}
+
+static AlStatus
+digest_failed(void)
+{
+	ERR_clear_error();
+	return AL_FAILED;
+}
+
+/* Starts a digest; one that was begun and not ended is forgotten. */
+AlStatus
+al_crypto_sha256_begin(AlSha256 *sha)
+{
+	return EVP_DigestInit_ex2(sha->ctx, NULL, NULL) ? AL_OK : digest_failed();
+}
+
+AlStatus
+al_crypto_sha256_update(AlSha256 *sha, const void *data, size_t len)
+{
+	return EVP_DigestUpdate(sha->ctx, data, len) ? AL_OK : digest_failed();
+}
+
+/* Ends a digest; the next needs al_crypto_sha256_begin() first. */
+AlStatus
+al_crypto_sha256_end(AlSha256 *sha, uint8_t digest[AL_SHA256_LEN])
+{
+	return EVP_DigestFinal_ex(sha->ctx, digest, NULL) ? AL_OK
+		: digest_failed();
+}
+
+AlStatus
+al_crypto_sha256_one(AlSha256 *sha, const void *data, size_t len,
+					 uint8_t digest[AL_SHA256_LEN])
+{
+	if (EVP_DigestInit_ex2(sha->ctx, NULL, NULL) &&
+		EVP_DigestUpdate(sha->ctx, data, len) &&
+		EVP_DigestFinal_ex(sha->ctx, digest, NULL))
+		return AL_OK;
+	return digest_failed();
+}
+
+/* Digest of two byte strings, one after the other. */
+AlStatus
+al_crypto_sha256_two(AlSha256 *sha, const void *first, size_t first_len,
+					 const void *second, size_t second_len,
+					 uint8_t digest[AL_SHA256_LEN])
+{
+	if (EVP_DigestInit_ex2(sha->ctx, NULL, NULL) &&
+		EVP_DigestUpdate(sha->ctx, first, first_len) &&
+		EVP_DigestUpdate(sha->ctx, second, second_len) &&
+		EVP_DigestFinal_ex(sha->ctx, digest, NULL))
+		return AL_OK;
+	return digest_failed();
+}
+
+void
+al_crypto_sha256_free(AlSha256 *sha)
+{
+	if (sha == NULL)
+		return;
+	EVP_MD_CTX_free(sha->ctx);
+	free(sha);
+}
+
+static AlStatus
+set_spki(AlPublicKey *key, AlError *err)
+{
+	unsigned char *der = NULL;
+	int			len = i2d_PUBKEY(key->pkey, &der);
+	uint8_t		digest[AL_SHA256_LEN];
+	AlStatus	status;
+	int			i;
+
+	if (len <= 0)
+		return openssl_failed(err, "could not encode the public key");
+	key->spki = malloc((size_t) len);
+	if (key->spki == NULL)
+	{
+		OPENSSL_free(der);
+		return no_memory(err);
+	}
+	memcpy(key->spki, der, (size_t) len);
+	key->spki_len = (size_t) len;
+	OPENSSL_free(der);
+	status = al_crypto_sha256(key->spki, key->spki_len, digest, err);
+	if (status != AL_OK)
+		return status;
+	for (i = 0; i < AL_KEY_ID_LEN / 2; i++)
+		(void) snprintf(key->id + 2 * i, 3, "%02x", digest[i]);
+	return AL_OK;
+}
+
+static AlStatus
+check_rsa(EVP_PKEY *pkey, AlError *err)
+{
+	int			bits = EVP_PKEY_get_bits(pkey);
+	BIGNUM	   *exponent = NULL;
+	bool		sound;
+
+	if (bits < AL_RSA_MIN_BITS)
+		return al_status_fail(err, AL_UNSUPPORTED,
+							  "the RSA key has %d bits, at least %d are "
+							  "needed", bits, AL_RSA_MIN_BITS);
+	if (bits > AL_RSA_MAX_BITS)
+		return al_status_fail(err, AL_UNSUPPORTED,
+							  "the RSA key has %d bits, at most %d are "
+							  "supported", bits, AL_RSA_MAX_BITS);
+	if (!EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &exponent))
+		return openssl_failed(err, "could not read the RSA key");
+	/* With exponent 1 anyone can sign: a signature is its own padding. */
+	sound = BN_is_odd(exponent) && !BN_is_one(exponent);
+	BN_free(exponent);
+	if (!sound)
+		return al_status_fail(err, AL_UNSUPPORTED,
+							  "the RSA key has an unsafe public exponent");
+	return AL_OK;
+}
+
+static AlStatus
+set_rsa_scheme(EVP_PKEY_CTX *ctx, AlError *err)
+{
+	if (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) <= 0 ||
+		EVP_PKEY_CTX_set_signature_md(ctx, get_sha256()) <= 0)
+		return openssl_failed(err, "could not choose the signature scheme");
+	return AL_OK;
+}
+
+/* The parts of a public key that depend on its kind */
+static AlStatus
+prepare_public(AlPublicKey *key, AlError *err)
+{
+	AlStatus	status;
+	size_t		len = AL_ED25519_PUBLIC_LEN;
+
+	if (EVP_PKEY_is_a(key->pkey, "RSA"))
+	{
+		key->kind = AL_KEY_RSA;
+		status = check_rsa(key->pkey, err);
+		if (status == AL_OK)
+			status = al_crypto_sha256_new(&key->sha, err);
+		if (status != AL_OK)
+			return status;
+		key->signature_len = (size_t) EVP_PKEY_get_size(key->pkey);
+		key->verify = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+		if (key->verify == NULL || EVP_PKEY_verify_init(key->verify) <= 0)
+			return openssl_failed(err, "could not prepare verification");
+		return set_rsa_scheme(key->verify, err);
+	}
+	if (EVP_PKEY_is_a(key->pkey, "ED25519"))
+	{
+		key->kind = AL_KEY_ED25519;
+		key->signature_len = AL_ED25519_SIGNATURE_LEN;
+		key->md_ctx = EVP_MD_CTX_new();
+		if (key->md_ctx == NULL ||
+			!EVP_PKEY_get_raw_public_key(key->pkey, key->raw, &len))
+			return openssl_failed(err, "could not read the public key");
+		return AL_OK;
+	}
+	return al_status_fail(err, AL_UNSUPPORTED, "%s keys are not supported",
+						  EVP_PKEY_get0_type_name(key->pkey));
+}
+
+/* Takes over pkey, also when it fails; NULL is the failure of the caller. */
+static AlStatus
+new_public(EVP_PKEY *pkey, AlPublicKey **key, AlError *err)
+{
+	AlPublicKey *new_key;
+	AlStatus	status;
+
+	*key = NULL;
+	if (pkey == NULL)
+	{
+		ERR_clear_error();
+		return al_status_fail(err, AL_INVALID, "the public key is corrupt");
+	}
+	new_key = calloc(1, sizeof(AlPublicKey));
+	if (new_key == NULL)
+	{
+		EVP_PKEY_free(pkey);
+		return no_memory(err);
+	}
+	new_key->pkey = pkey;
+	status = prepare_public(new_key, err);
+	if (status == AL_OK)
+		status = set_spki(new_key, err);
+	if (status != AL_OK)
+	{
+		al_crypto_free_public_key(new_key);
+		return status;
+	}
+	*key = new_key;
+	return AL_OK;
+}
+
+/* Reads a SubjectPublicKeyInfo in DER, of an RSA or an Ed25519 key. */
+AlStatus
+al_crypto_load_spki(const void *der, size_t len, AlPublicKey **key,
+					AlError *err)
+{
+	const unsigned char *pos = der;
+	EVP_PKEY   *pkey;
+
+	*key = NULL;
+	if (len > INT32_MAX)
+		return al_status_fail(err, AL_INVALID, "the public key is corrupt");
+	ERR_clear_error();
+	pkey = d2i_PUBKEY(NULL, &pos, (long) len);
+	if (pkey != NULL && pos != (const unsigned char *) der + len)
+	{
+		EVP_PKEY_free(pkey);
+		pkey = NULL;
+	}
+	return new_public(pkey, key, err);
+}
+
+static AlStatus
+load_pkcs1_public(const AlKeyBytes *der, AlPublicKey **key, AlError *err)
+{
+	const unsigned char *pos = der->bytes;
+	EVP_PKEY   *pkey;
+
+	ERR_clear_error();
+	pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &pos, (long) der->len);
+	if (pkey != NULL && pos != der->bytes + der->len)
+	{
+		EVP_PKEY_free(pkey);
+		pkey = NULL;
+	}
+	return new_public(pkey, key, err);
+}
+
+/*
+ * Reads an RSA public key from PEM, as SubjectPublicKeyInfo or PKCS#1.  An
+ * Ed25519 key is refused: no record is signed with one, and taking it would
+ * let whoever names the key choose the algorithm too.
+ */
+AlStatus
+al_crypto_load_public_key(const char *pem, size_t len, AlPublicKey **key,
+						  AlError *err)
+{
+	size_t		cap = AL_BASE64_DECODED_MAX(len);
+	uint8_t    *der = malloc(cap);
+	AlPublicKeyFile file;
+	AlStatus	status;
+
+	*key = NULL;
+	if (der == NULL)
+		return no_memory(err);
+	status = al_keyfile_read_public(pem, len, der, cap, &file, err);
+	if (status == AL_OK && file.is_pkcs1)
+		status = load_pkcs1_public(&file.der, key, err);
+	else if (status == AL_OK)
+		status = al_crypto_load_spki(file.der.bytes, file.der.len, key, err);
+	free(der);
+	if (status == AL_OK && (*key)->kind != AL_KEY_RSA)
+	{
+		al_crypto_free_public_key(*key);
+		*key = NULL;
+		status = al_status_fail(err, AL_UNSUPPORTED,
+								"an RSA public key is needed");
+	}
+	return status;
+}
+
+AlStatus
+al_crypto_load_ed25519_public(const uint8_t raw[AL_ED25519_PUBLIC_LEN],
+							  AlPublicKey **key, AlError *err)
+{
+	ERR_clear_error();
+	return new_public(EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL,
+													 raw,
+													 AL_ED25519_PUBLIC_LEN),
+					  key, err);
+}
+
+/* How OpenSSL says that a signature does not fit is not uniform: 0 or less. */
+static AlStatus
+verify_result(int result, AlError *err)
+{
+	unsigned long code = ERR_peek_last_error();
+
+	if (result == 1)
+		return AL_OK;
+	if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+		return no_memory(err);
+	ERR_clear_error();
+	return al_status_fail(err, AL_MISMATCH, "the signature does not match");
+}
+
+/* AL_OK only if signature is one of these data by this key. */
+AlStatus
+al_crypto_verify(AlPublicKey *key, const void *data, size_t len,
+				 const void *signature, size_t signature_len, AlError *err)
+{
+	uint8_t		digest[AL_SHA256_LEN];
+
+	if (signature_len != key->signature_len)
+		return al_status_fail(err, AL_INVALID,
+							  "the signature has %zu bytes instead of %zu",
+							  signature_len, key->signature_len);
+	ERR_clear_error();
+	if (key->kind == AL_KEY_RSA)
+	{
+		if (al_crypto_sha256_one(key->sha, data, len, digest) != AL_OK)
+			return openssl_failed(err, "could not digest the signed data");
+		return verify_result(EVP_PKEY_verify(key->verify, signature,
+											 signature_len, digest,
+											 sizeof(digest)), err);
+	}
+	if (!EVP_MD_CTX_reset(key->md_ctx) ||
+		EVP_DigestVerifyInit(key->md_ctx, NULL, NULL, NULL, key->pkey) <= 0)
+		return openssl_failed(err, "could not prepare verification");
+	return verify_result(EVP_DigestVerify(key->md_ctx, signature,
+										  signature_len, data, len), err);
+}
+
+AlKeyKind
+al_crypto_key_kind(const AlPublicKey *key)
+{
+	return key->kind;
+}
+
+/* AL_KEY_ID_LEN hex characters; valid as long as the key. */
+const char *
+al_crypto_key_id(const AlPublicKey *key)
+{
+	return key->id;
+}
+
+/* SubjectPublicKeyInfo in DER; valid as long as the key. */
+const uint8_t *
+al_crypto_spki(const AlPublicKey *key, size_t *len)
+{
+	*len = key->spki_len;
+	return key->spki;
+}
+
+/* The 32 bytes of an Ed25519 key, NULL for any other; valid like the key. */
+const uint8_t *
+al_crypto_ed25519_public(const AlPublicKey *key)
+{
+	return key->kind == AL_KEY_ED25519 ? key->raw : NULL;
+}
+
+/* Bytes of every signature of this key */
+size_t
+al_crypto_signature_len(const AlPublicKey *key)
+{
+	return key->signature_len;
+}
+
+/* Appends the key as PEM, the way "openssl pkey -pubout" writes it. */
+void
+al_crypto_export_public_pem(const AlPublicKey *key, AlBuf *pem)
+{
+	size_t		step = AL_PEM_LINE / 4 * 3;
+	size_t		done;
+
+	al_buf_append_str(pem, "-----BEGIN PUBLIC KEY-----\n");
+	for (done = 0; done < key->spki_len; done += step)
+	{
+		size_t		left = key->spki_len - done;
+
+		al_base64_encode(key->spki + done, left < step ? left : step, pem);
+		al_buf_append_char(pem, '\n');
+	}
+	al_buf_append_str(pem, "-----END PUBLIC KEY-----\n");
+}
+
+void
+al_crypto_free_public_key(AlPublicKey *key)
+{
+	if (key == NULL)
+		return;
+	EVP_PKEY_CTX_free(key->verify);
+	EVP_MD_CTX_free(key->md_ctx);
+	EVP_PKEY_free(key->pkey);
+	al_crypto_sha256_free(key->sha);
+	free(key->spki);
+	free(key);
+}
+
+/*
+ * Gives the numbers of the key to OpenSSL.  The ones marked secure are wiped
+ * when they are freed, both as BIGNUM and as parameter.
+ */
+static EVP_PKEY *
+import_rsa(const AlKeyFile *file)
+{
+	static const char *const names[AL_RSA_PARTS] = {
+		OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
+		OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
+		OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+		OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+	BIGNUM	   *numbers[AL_RSA_PARTS] = {NULL};
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY_CTX *ctx = NULL;
+	EVP_PKEY   *pkey = NULL;
+	bool		good = build != NULL;
+	int			i;
+
+	for (i = 0; good && i < AL_RSA_PARTS; i++)
+	{
+		numbers[i] = i < AL_RSA_PRIVATE_EXPONENT ? BN_new() : BN_secure_new();
+		good = numbers[i] != NULL &&
+			BN_bin2bn(file->rsa[i].bytes, (int) file->rsa[i].len,
+					  numbers[i]) != NULL &&
+			OSSL_PARAM_BLD_push_BN(build, names[i], numbers[i]);
+	}
+	if (good)
+		params = OSSL_PARAM_BLD_to_param(build);
+	if (params != NULL)
+		ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) <= 0 ||
+		EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params) <= 0)
+		pkey = NULL;
+	EVP_PKEY_CTX_free(ctx);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	for (i = 0; i < AL_RSA_PARTS; i++)
+		BN_clear_free(numbers[i]);
+	return pkey;
+}
+
+/*
+ * Damage inside the numbers of an RSA key shows only in what it signs.  So
+ * a key has to sign something before it is used; this also fills the caches
+ * that would make the first real signature slow.
+ */
+static AlStatus
+prove_key(AlKey *key, AlError *err)
+{
+	static const char text[] = "audit_log key check";
+	uint8_t		signature[AL_SIGNATURE_MAX];
+	size_t		len;
+
+	if (al_crypto_sign(key, text, sizeof(text), signature, &len, NULL) !=
+		AL_OK ||
+		al_crypto_verify(key->public_half, text, sizeof(text), signature, len,
+						 NULL) != AL_OK)
+		return al_status_fail(err, AL_INVALID,
+							  "the key is corrupt: its parts do not fit "
+							  "together");
+	return AL_OK;
+}
+
+static AlStatus
+prepare_key(AlKey *key, AlError *err)
+{
+	AlStatus	status;
+	unsigned char *der = NULL;
+	int			len = i2d_PUBKEY(key->pkey, &der);
+
+	if (len <= 0)
+		return openssl_failed(err, "could not read the key");
+	status = al_crypto_load_spki(der, (size_t) len, &key->public_half, err);
+	OPENSSL_free(der);
+	if (status != AL_OK)
+		return status;
+	if (key->public_half->kind == AL_KEY_ED25519)
+	{
+		key->md_ctx = EVP_MD_CTX_new();
+		return key->md_ctx != NULL ? AL_OK : no_memory(err);
+	}
+	key->sign = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+	if (key->sign == NULL || EVP_PKEY_sign_init(key->sign) <= 0)
+		return openssl_failed(err, "could not prepare signing");
+	status = set_rsa_scheme(key->sign, err);
+	return status == AL_OK ? prove_key(key, err) : status;
+}
+
+/* Takes over pkey, also when it fails; NULL is the failure of the caller. */
+static AlStatus
+new_key(EVP_PKEY *pkey, AlKey **key, AlError *err)
+{
+	AlKey	   *made;
+	AlStatus	status;
+
+	if (pkey == NULL)
+	{
+		ERR_clear_error();
+		return al_status_fail(err, AL_INVALID,
+							  "the key is corrupt: OpenSSL refuses it");
+	}
+	made = calloc(1, sizeof(AlKey));
+	if (made == NULL)
+	{
+		EVP_PKEY_free(pkey);
+		return no_memory(err);
+	}
+	made->pkey = pkey;
+	status = prepare_key(made, err);
+	if (status != AL_OK)
+	{
+		al_crypto_free_key(made);
+		return status;
+	}
+	*key = made;
+	return AL_OK;
+}
+
+static AlStatus
+import_key(const AlKeyFile *file, AlKeyKind wanted, AlKey **key, AlError *err)
+{
+	EVP_PKEY   *pkey;
+
+	if (file->kind != wanted)
+		return al_status_fail(err, AL_UNSUPPORTED,
+							  "%s keys are not supported here, an %s key is "
+							  "needed",
+							  file->kind == AL_KEY_RSA ? "RSA" : "Ed25519",
+							  wanted == AL_KEY_RSA ? "RSA" : "Ed25519");
+	ERR_clear_error();
+	if (wanted == AL_KEY_ED25519)
+		pkey = EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL,
+											   file->seed.bytes,
+											   file->seed.len);
+	else
+		pkey = import_rsa(file);
+	return new_key(pkey, key, err);
+}
+
+static AlStatus
+load_key(const char *pem, size_t len, AlKeyKind wanted, AlKey **key,
+		 AlError *err)
+{
+	size_t		cap = AL_BASE64_DECODED_MAX(len);
+	uint8_t    *der;
+	AlKeyFile	file;
+	AlStatus	status;
+
+	*key = NULL;
+	der = malloc(cap);
+	if (der == NULL)
+		return no_memory(err);
+	status = al_keyfile_read_private(pem, len, der, cap, &file, err);
+	if (status == AL_OK)
+		status = import_key(&file, wanted, key, err);
+	OPENSSL_cleanse(der, cap);
+	free(der);
+	return status;
+}
+
+/*
+ * Loads an RSA private key from PEM, PKCS#1 or PKCS#8.  No other kind is
+ * taken, and never a passphrase asked for.  The text stays the caller's to
+ * wipe, with al_crypto_cleanse().
+ */
+AlStatus
+al_crypto_load_private_key(const char *pem, size_t len, AlKey **key,
+						   AlError *err)
+{
+	return load_key(pem, len, AL_KEY_RSA, key, err);
+}
+
+/* The same for an Ed25519 key, PKCS#8. */
+AlStatus
+al_crypto_load_ed25519_key(const char *pem, size_t len, AlKey **key,
+						   AlError *err)
+{
+	return load_key(pem, len, AL_KEY_ED25519, key, err);
+}
+
+AlStatus
+al_crypto_generate_ed25519(AlKey **key, AlError *err)
+{
+	EVP_PKEY   *pkey;
+
+	*key = NULL;
+	ERR_clear_error();
+	pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	if (pkey == NULL)
+		return openssl_failed(err, "could not generate an Ed25519 key");
+	return new_key(pkey, key, err);
+}
+
+/*
+ * Writes an Ed25519 private key as PKCS#8 PEM, NUL-terminated, for the
+ * caller to store and wipe.  An array and not an AlBuf, because a buffer
+ * that grows leaves copies behind.
+ */
+AlStatus
+al_crypto_export_ed25519(const AlKey *key, char pem[AL_ED25519_PEM_SIZE],
+						 AlError *err)
+{
+	static const char begin[] = "-----BEGIN PRIVATE KEY-----\n";
+	static const char end[] = "\n-----END PRIVATE KEY-----\n";
+	uint8_t		der[AL_ED25519_DER_LEN];
+	size_t		len = AL_ED25519_SEED_LEN;
+	char	   *pos = pem;
+
+	if (key->public_half->kind != AL_KEY_ED25519)
+		return al_status_fail(err, AL_UNSUPPORTED,
+							  "only Ed25519 keys can be exported");
+	memcpy(der, ed25519_prefix, sizeof(ed25519_prefix));
+	ERR_clear_error();
+	if (!EVP_PKEY_get_raw_private_key(key->pkey, der + sizeof(ed25519_prefix),
+									  &len))
+		return openssl_failed(err, "could not read the key");
+	memcpy(pos, begin, sizeof(begin) - 1);
+	pos += sizeof(begin) - 1;
+	pos += al_base64_encode_to(der, sizeof(der), pos);
+	memcpy(pos, end, sizeof(end));
+	OPENSSL_cleanse(der, sizeof(der));
+	return AL_OK;
+}
+
+/*
+ * Signs data: RSASSA-PKCS1-v1_5 with SHA-256, or Ed25519, as the key is.
+ * The length is always al_crypto_signature_len() of the key.
+ */
+AlStatus
+al_crypto_sign(AlKey *key, const void *data, size_t len,
+			   uint8_t signature[AL_SIGNATURE_MAX], size_t *signature_len,
+			   AlError *err)
+{
+	uint8_t		digest[AL_SHA256_LEN];
+
+	*signature_len = AL_SIGNATURE_MAX;
+	ERR_clear_error();
+	if (key->sign != NULL)
+	{
+		if (al_crypto_sha256_one(key->public_half->sha, data, len, digest) !=
+			AL_OK ||
+			EVP_PKEY_sign(key->sign, signature, signature_len, digest,
+						  sizeof(digest)) <= 0)
+			return openssl_failed(err, "could not sign");
+		return AL_OK;
+	}
+	if (!EVP_MD_CTX_reset(key->md_ctx) ||
+		EVP_DigestSignInit(key->md_ctx, NULL, NULL, NULL, key->pkey) <= 0 ||
+		EVP_DigestSign(key->md_ctx, signature, signature_len, data, len) <= 0)
+		return openssl_failed(err, "could not sign");
+	return AL_OK;
+}
+
+/* The public key that belongs to key; valid as long as key, not to be freed. */
+AlPublicKey *
+al_crypto_public_half(AlKey *key)
+{
+	return key->public_half;
+}
+
+void
+al_crypto_free_key(AlKey *key)
+{
+	if (key == NULL)
+		return;
+	EVP_PKEY_CTX_free(key->sign);
+	EVP_MD_CTX_free(key->md_ctx);
+	EVP_PKEY_free(key->pkey);
+	al_crypto_free_public_key(key->public_half);
+	free(key);
+}
+
+/* Wipes memory in a way that the compiler does not leave out. */
+void
+al_crypto_cleanse(void *memory, size_t len)
+{
+	OPENSSL_cleanse(memory, len);
+}
