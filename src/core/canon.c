@@ -42,6 +42,7 @@
 #include "number.h"
 #include "tree.h"
 
+#define CHUNK 256				/* bytes escaped at a time */
 #define MAX_OUTPUT ((size_t) 0x3FFFFFFF)	/* most a text value can hold */
 
 static AlStatus
@@ -153,37 +154,73 @@ print_pipe(AlTree *tree, AlBuf *out, AlError *err)
 	}
 }
 
+/* Writes what stands for a byte that is not plain; returns where it ends. */
+static char *
+write_escape(char *at, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	char		letter = c == '\b' ? 'b' : c == '\t' ? 't' : c == '\n' ? 'n' :
+		c == '\f' ? 'f' : c == '\r' ? 'r' : (char) c;
+
+	*at++ = '\\';
+	if (c >= 0x20 || letter != (char) c)
+	{
+		*at++ = letter;
+		return at;
+	}
+	memcpy(at, "u00", 3);
+	at[3] = hex[c >> 4];
+	at[4] = hex[c & 0xF];
+	return at + 5;
+}
+
+/*
+ * Appends a string in quotes.  This is what hashing a record mostly consists
+ * of, so it copies words and writes to reserved room, with no call a run.
+ */
 static void
 append_quoted(AlBuf *out, const char *bytes, size_t len)
 {
-	static const char hex[] = "0123456789abcdef";
+	const char *end = bytes + len;
+	bool		first = true;
 
-	al_buf_append_char(out, '"');
-	for (;;)
+	do
 	{
-		size_t		span = al_json_span(bytes, len);
-		char		escape[6] = {'\\'};
-		unsigned char c;
+		size_t		left = (size_t) (end - bytes);
+		const char *stop = left > CHUNK ? bytes + CHUNK : end;
+		char	   *room = al_buf_reserve(out, CHUNK * 6 + 16);
+		char	   *at = room;
 
-		al_buf_append(out, bytes, span);
-		if (span == len)
-			break;
-		c = (unsigned char) bytes[span];
-		bytes += span + 1;
-		len -= span + 1;
-		escape[1] = c == '\b' ? 'b' : c == '\t' ? 't' : c == '\n' ? 'n' :
-			c == '\f' ? 'f' : c == '\r' ? 'r' : (char) c;
-		if (c >= 0x20 || escape[1] != (char) c)
+		if (room == NULL)
+			return;
+		if (first)
+			*at++ = '"';
+		first = false;
+		while (bytes < stop)
 		{
-			al_buf_append(out, escape, 2);
-			continue;
+			size_t		plain;
+
+			if (end - bytes >= 8)
+			{
+				/* what of the word is not wanted gets overwritten */
+				memcpy(at, bytes, 8);
+				plain = al_json_span8(bytes);
+				at += plain;
+				bytes += plain;
+				if (plain == 8)
+					continue;
+			}
+			else if (al_json_is_plain(*bytes))
+			{
+				*at++ = *bytes++;
+				continue;
+			}
+			at = write_escape(at, (unsigned char) *bytes++);
 		}
-		memcpy(escape + 1, "u00", 3);
-		escape[4] = hex[c >> 4];
-		escape[5] = hex[c & 0xF];
-		al_buf_append(out, escape, 6);
-	}
-	al_buf_append_char(out, '"');
+		if (bytes == end)
+			*at++ = '"';
+		out->len += (size_t) (at - room);
+	} while (bytes < end);
 }
 
 static AlStatus

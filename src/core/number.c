@@ -283,7 +283,9 @@ is_exact(const char *digits, int count, int64_t point)
 	value = to_double(digits, count, point);
 	if (value == 0 || isinf(value))
 		return false;
-	n = value >= DBL_MIN ? DBL_DIG : 1;
+
+	/* where the same holds, trying fewer digits than that finds nothing */
+	n = value >= DBL_MIN && count > DBL_DIG ? DBL_DIG : 1;
 	for (; n <= count; n++)
 	{
 		if (find_digits(value, n, shortest, &shortest_point))
