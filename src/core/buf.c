@@ -37,6 +37,16 @@ reserve(AlBuf *buf, size_t more)
 	return true;
 }
 
+/*
+ * Makes room for more bytes and returns where they go, or NULL.  The caller
+ * writes there and adds to len itself; the room lasts until the next append.
+ */
+char *
+al_buf_reserve(AlBuf *buf, size_t more)
+{
+	return reserve(buf, more) ? buf->data + buf->len : NULL;
+}
+
 void
 al_buf_append(AlBuf *buf, const void *bytes, size_t len)
 {

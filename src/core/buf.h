@@ -22,6 +22,7 @@ typedef struct AlBuf
 	bool		failed;			/* an allocation failed; data is incomplete */
 } AlBuf;
 
+extern char *al_buf_reserve(AlBuf *buf, size_t more);
 extern void al_buf_append(AlBuf *buf, const void *bytes, size_t len);
 extern void al_buf_append_char(AlBuf *buf, char c);
 extern void al_buf_append_str(AlBuf *buf, const char *str);

@@ -14,7 +14,6 @@
 
 #include "json.h"
 
-#define ONES ((uint64_t) 0x0101010101010101)
 #define HIGHS ((uint64_t) 0x8080808080808080)
 
 static AlStatus
@@ -42,32 +41,17 @@ invalid(AlJsonReader *reader, AlError *err, const char *what, size_t pos)
 size_t
 al_json_span(const char *bytes, size_t len)
 {
-	const unsigned char *s = (const unsigned char *) bytes;
 	size_t		i = 0;
 
-	/*
-	 * Eight bytes at a time.  Each term sets the high bit of a byte that is
-	 * the one looked for.  A borrow may also mark a byte above one that is
-	 * marked rightly, which costs nothing: the loop below looks again.
-	 */
 	while (len - i >= 8)
 	{
-		uint64_t	word;
-		uint64_t	quote;
-		uint64_t	backslash;
-		uint64_t	hit;
+		size_t		plain = al_json_span8(bytes + i);
 
-		memcpy(&word, s + i, 8);
-		quote = word ^ (ONES * '"');
-		backslash = word ^ (ONES * '\\');
-		hit = (word - ONES * 0x20) & ~word;
-		hit |= (quote - ONES) & ~quote;
-		hit |= (backslash - ONES) & ~backslash;
-		if (hit & HIGHS)
-			break;
-		i += 8;
+		i += plain;
+		if (plain < 8)
+			return i;
 	}
-	while (i < len && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\')
+	while (i < len && al_json_is_plain(bytes[i]))
 		i++;
 	return i;
 }

@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "buf.h"
 #include "status.h"
@@ -74,5 +76,46 @@ extern void al_json_free(AlJsonReader *reader);
 extern AlStatus al_json_decode(const char *json, const AlJsonToken *token,
 							   bool keep_nul, AlBuf *out, AlError *err);
 extern size_t al_json_span(const char *bytes, size_t len);
+
+/* Whether a byte stands for itself in a JSON string. */
+static inline bool
+al_json_is_plain(char c)
+{
+	return (unsigned char) c >= 0x20 && c != '"' && c != '\\';
+}
+
+/*
+ * Number of plain bytes, 0 to 8, at the start of the eight given.
+ *
+ * Each term sets the high bit of a byte that is the one looked for.  Where a
+ * subtraction borrows, it may also mark a byte after such a one, so only the
+ * first mark counts.
+ */
+static inline size_t
+al_json_span8(const char *bytes)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t	word;
+	uint64_t	quote;
+	uint64_t	backslash;
+	uint64_t	hit;
+
+	memcpy(&word, bytes, 8);
+	quote = word ^ (ones * '"');
+	backslash = word ^ (ones * '\\');
+	hit = (word - ones * 0x20) & ~word;
+	hit |= (quote - ones) & ~quote;
+	hit |= (backslash - ones) & ~backslash;
+	hit &= ones * 0x80;
+	return hit == 0 ? 8 : (size_t) __builtin_ctzll(hit) >> 3;
+#else
+	size_t		i = 0;
+
+	while (i < 8 && al_json_is_plain(bytes[i]))
+		i++;
+	return i;
+#endif
+}
 
 #endif							/* AUDIT_LOG_JSON_H */
