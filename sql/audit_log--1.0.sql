@@ -99,6 +99,18 @@ CREATE TABLE audit.audit_requests
 );
 
 /*
+ * Keys that have signed records; see audit.keys.  Not unique, so that writers
+ * who use a new key for the first time do not wait for each other.
+ */
+CREATE TABLE audit.signing_keys
+(
+	id						text NOT NULL,
+	algorithm				text NOT NULL,
+	public_key				text NOT NULL,
+	first_use				timestamptz NOT NULL
+);
+
+/*
  * What audit.enable_all() was told, so that the event trigger can do the same
  * for tables created later.  A null schema means every schema.
  */
@@ -125,6 +137,8 @@ CREATE INDEX audit_requests_request_id_idx ON audit.audit_requests (request_id);
 CREATE INDEX audit_requests_expire_idx ON audit.audit_requests (expire)
 	WHERE expire IS NOT NULL;
 CREATE INDEX audit_requests_txid_idx ON audit.audit_requests (txid);
+
+CREATE INDEX signing_keys_id_idx ON audit.signing_keys (id);
 
 /* ----------------------------------------------------------------- views */
 
@@ -190,6 +204,11 @@ CREATE VIEW audit.requests AS
 	WHERE r.expire IS NULL
 		OR r.expire > pg_catalog.statement_timestamp();
 
+CREATE VIEW audit.keys AS
+	SELECT DISTINCT ON (k.id) k.id, k.algorithm, k.public_key, k.first_use
+	FROM audit.signing_keys k
+	ORDER BY k.id, k.first_use;
+
 /* ------------------------------------------------- functions: the triggers */
 
 CREATE FUNCTION audit.capture() RETURNS trigger
@@ -219,6 +238,11 @@ CREATE TRIGGER audit_log_protect
 	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.audit_requests
 	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
 ALTER TABLE audit.audit_requests ENABLE ALWAYS TRIGGER audit_log_protect;
+
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.signing_keys
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+ALTER TABLE audit.signing_keys ENABLE ALWAYS TRIGGER audit_log_protect;
 
 CREATE TRIGGER audit_log_flush
 	AFTER INSERT ON audit.audit_objects
@@ -870,19 +894,74 @@ REVOKE ALL ON FUNCTION audit.purge(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION audit.purge(bigint) IS
 	'removes expired records of both streams, at most so many, and returns their number';
 
+/* ----------------------------------- functions: canonical form, signature */
+
+CREATE FUNCTION audit.canonical(record json) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_canonical';
+COMMENT ON FUNCTION audit.canonical(json) IS
+	'the canonical form that is signed: values in the order of their keys, joined by "|"';
+
+CREATE FUNCTION audit.canonical_strict(record json) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_canonical_strict';
+COMMENT ON FUNCTION audit.canonical_strict(json) IS
+	'the canonical form of RFC 8785, in which different texts never look the same';
+
+CREATE FUNCTION audit.sign(canonical text) RETURNS text
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'audit_log_sign';
+REVOKE ALL ON FUNCTION audit.sign(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.sign(text) IS
+	'base64 of the RSASSA-PKCS1-v1_5 SHA-256 signature by the key that audit.signing_key names';
+
+CREATE FUNCTION audit.verify(canonical text, signature text, public_key text)
+	RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_verify';
+COMMENT ON FUNCTION audit.verify(text, text, text) IS
+	'true if the base64 signature fits the text under the PEM public key';
+
+CREATE FUNCTION audit.verify(record json, public_key text) RETURNS boolean
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT audit.verify(audit.canonical(record),
+						record OPERATOR(pg_catalog.->>) 'signature',
+						public_key);
+END;
+COMMENT ON FUNCTION audit.verify(json, text) IS
+	'true if the signature in a record fits it under the PEM public key; null if it has none';
+
+CREATE FUNCTION audit.verify(record json) RETURNS boolean
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT audit.verify(record,
+		(SELECT k.public_key FROM audit.keys k
+		 WHERE k.id OPERATOR(pg_catalog.=)
+			(record OPERATOR(pg_catalog.->>) 'key_id')));
+END;
+REVOKE ALL ON FUNCTION audit.verify(json) FROM PUBLIC;
+COMMENT ON FUNCTION audit.verify(json) IS
+	'the same with the key that audit.keys has for the record; null without one';
+
 /* ------------------------------------------------------------- privileges */
 
 ALTER TABLE audit.audit_objects OWNER TO audit_log_owner;
 ALTER TABLE audit.audit_requests OWNER TO audit_log_owner;
+ALTER TABLE audit.signing_keys OWNER TO audit_log_owner;
+ALTER VIEW audit.keys OWNER TO audit_log_owner;
 ALTER TABLE audit.tracking_rules OWNER TO audit_log_owner;
 ALTER VIEW audit.objects OWNER TO audit_log_owner;
 ALTER VIEW audit.requests OWNER TO audit_log_owner;
 
 GRANT USAGE ON SCHEMA audit TO PUBLIC;
-GRANT SELECT ON audit.objects, audit.requests, audit.tracked_tables
+GRANT SELECT ON audit.objects, audit.requests, audit.tracked_tables, audit.keys
 	TO audit_log_reader;
 GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
-	audit.record(audit.requests) TO audit_log_reader;
+	audit.record(audit.requests), audit.verify(json), audit.trigger_args(oid),
+	audit.trigger_option(text[], text) TO audit_log_reader;
 
 /* --------------------------------------------------------------- comments */
 
@@ -947,10 +1026,18 @@ COMMENT ON COLUMN audit.tracking_rules.record_applied IS 'changes applied by rep
 
 COMMENT ON VIEW audit.objects IS 'object records that have not expired';
 COMMENT ON VIEW audit.requests IS 'request records that have not expired';
+COMMENT ON TABLE audit.signing_keys IS
+	'public keys of the records'' signatures; read audit.keys';
+COMMENT ON COLUMN audit.signing_keys.id IS 'first half of SHA-256 over the public key''s SPKI, in hex';
+COMMENT ON COLUMN audit.signing_keys.algorithm IS 'how the key signs';
+COMMENT ON COLUMN audit.signing_keys.public_key IS 'PEM';
+COMMENT ON COLUMN audit.signing_keys.first_use IS 'when a record was first signed with it';
+COMMENT ON VIEW audit.keys IS 'keys that have signed records, with their first use';
 COMMENT ON VIEW audit.tracked_tables IS 'tables whose changes are recorded, with their options';
 
 /* ------------------------------------------------------------------ dumps */
 
 SELECT pg_catalog.pg_extension_config_dump('audit.audit_objects', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.audit_requests', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.signing_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.tracking_rules', '');

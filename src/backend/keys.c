@@ -1,14 +1,284 @@
+/*
+ * src/backend/keys.c
+ *
+ * The private key that signs records: its file is read, checked and parsed
+ * once a process, and read again when the setting or the file changes.
+ *
+ * Fail closed: once audit.signing_key names a file, a record is written signed
+ * or not at all.  A value is refused where someone is there to read the
+ * refusal: by SET and ALTER, and by a reload if an earlier key can stay in
+ * use.  Where there is no earlier key, as at the start of a server, refusing
+ * the value would mean to go on without signatures; so it is accepted, and
+ * writes fail until the file is mended.
+ *
+ * The bytes of the key are wiped where we hold them.  OpenSSL holds them while
+ * the key is in use, so a process that has loaded one tells the kernel not to
+ * dump its memory.
+ */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+#include <unistd.h>
+
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include "core/base64.h"
+
+#include "guc.h"
 #include "keys.h"
+
+#define KEY_FILE_MAX (64 * 1024)
+
+/* A file that is still what it was when it was read. */
+typedef struct FileState
+{
+	dev_t		device;
+	ino_t		inode;
+	off_t		size;
+	struct timespec changed;
+} FileState;
+
+static AlKey *current = NULL;	/* malloc'ed by src/core */
+static FileState current_state;
+
+/* What is wrong with a key file; a sentence for errdetail(). */
+typedef struct Problem
+{
+	int			sqlstate;
+	char		detail[512];
+} Problem;
+
+static void
+problem_errno(Problem *problem, const char *what, const char *path)
+{
+	problem->sqlstate = errno == ENOENT ? ERRCODE_UNDEFINED_FILE :
+		errno == EACCES || errno == EPERM ? ERRCODE_INSUFFICIENT_PRIVILEGE :
+		ERRCODE_IO_ERROR;
+	snprintf(problem->detail, sizeof(problem->detail),
+			 "Could not %s key file \"%s\": %s.", what, path, strerror(errno));
+}
+
+static void
+problem_text(Problem *problem, const char *path, const char *text)
+{
+	problem->sqlstate = ERRCODE_CONFIG_FILE_ERROR;
+	snprintf(problem->detail, sizeof(problem->detail),
+			 "Key file \"%s\" %s.", path, text);
+}
+
+static void
+note_state(const struct stat *st, FileState *state)
+{
+	memset(state, 0, sizeof(*state));
+	state->device = st->st_dev;
+	state->inode = st->st_ino;
+	state->size = st->st_size;
+	state->changed = st->st_ctim;
+}
+
+static bool
+check_file(const char *path, const struct stat *st, Problem *problem)
+{
+	if (!S_ISREG(st->st_mode))
+		problem_text(problem, path, "is not a regular file");
+	else if (st->st_uid != geteuid() && st->st_uid != 0)
+		problem_text(problem, path,
+					 "must be owned by the database user or root");
+	else if (st->st_mode & (S_IRWXG | S_IRWXO))
+		problem_text(problem, path,
+					 "has group or world access; its mode must be u=rw (0600) or less");
+	else if (st->st_size == 0)
+		problem_text(problem, path, "is empty");
+	else if (st->st_size > KEY_FILE_MAX)
+		problem_text(problem, path, "is too large to be a key");
+	else
+		return true;
+	return false;
+}
+
+/*
+ * Reads and parses a key file.  Returns NULL, with the problem, on failure;
+ * the caller frees the key.  Throws nothing.
+ */
+static AlKey *
+load(const char *path, FileState *state, Problem *problem)
+{
+	static char buffer[KEY_FILE_MAX];
+	struct stat st;
+	ssize_t		len = 0;
+	AlKey	   *key = NULL;
+	AlError		error = {{0}};
+	int			fd = BasicOpenFile(path, O_RDONLY | PG_BINARY | O_NONBLOCK);
+
+	if (fd < 0)
+	{
+		problem_errno(problem, "open", path);
+		return NULL;
+	}
+	if (fstat(fd, &st) < 0)
+		problem_errno(problem, "stat", path);
+	else if (check_file(path, &st, problem))
+	{
+		len = read(fd, buffer, sizeof(buffer));
+		if (len < 0)
+			problem_errno(problem, "read", path);
+		else if (al_crypto_load_private_key(buffer, len, &key, &error) != AL_OK)
+		{
+			char		text[sizeof(error.reason) + 32];
+
+			snprintf(text, sizeof(text), "cannot be used: %s", error.reason);
+			problem_text(problem, path, text);
+		}
+		al_crypto_cleanse(buffer, sizeof(buffer));
+	}
+	close(fd);
+	if (key)
+		note_state(&st, state);
+	return key;
+}
+
+static void
+drop_current(void)
+{
+	al_crypto_free_key(current);
+	current = NULL;
+}
+
+static bool
+is_set(const char *path)
+{
+	return path != NULL && *path != '\0';
+}
 
 bool
 al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 {
+	AlKey	   *key;
+	FileState	state;
+	Problem		problem;
+
+	if (!is_set(*newval))
+		return true;
+	if (source < PGC_S_INTERACTIVE && !is_set(al_guc_signing_key))
+		return true;
+	key = load(*newval, &state, &problem);
+	if (key == NULL)
+	{
+		GUC_check_errcode(problem.sqlstate);
+		GUC_check_errdetail("%s", problem.detail);
+		GUC_check_errhint("Name a PEM file with an unencrypted RSA private key of at least 2048 bits that only the database user can read.");
+		return false;
+	}
+	al_crypto_free_key(key);
 	return true;
 }
 
 void
 al_keys_assign_signing_key(const char *newval, void *extra)
 {
+	drop_current();
+}
+
+/* Are records to be signed? */
+bool
+al_keys_active(void)
+{
+	return is_set(al_guc_signing_key);
+}
+
+/*
+ * The key that signs now, loaded if need be.  It stays valid until settings
+ * can change.  Throws if there is none that works.
+ */
+AlKey *
+al_keys_current(void)
+{
+	struct stat st;
+	FileState	state;
+	Problem		problem;
+
+	if (current && stat(al_guc_signing_key, &st) == 0)
+	{
+		note_state(&st, &state);
+		if (memcmp(&state, &current_state, sizeof(state)) == 0)
+			return current;
+	}
+	drop_current();
+	current = load(al_guc_signing_key, &current_state, &problem);
+	if (current == NULL)
+		ereport(ERROR,
+				(errcode(problem.sqlstate),
+				 errmsg("audit record cannot be signed"),
+				 errdetail("%s", problem.detail),
+				 errhint("Mend the file that \"audit.signing_key\" names, or unset it to write records without signatures.")));
+#ifdef PR_SET_DUMPABLE
+	(void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+	return current;
+}
+
+/* The base64 of a signature, allocated in the current memory context. */
+char *
+al_keys_sign(AlKey *key, const char *bytes, size_t len)
+{
+	uint8_t		signature[AL_SIGNATURE_MAX];
+	size_t		signature_len;
+	AlError		error = {{0}};
+	char	   *text;
+	size_t		text_len;
+
+	if (al_crypto_sign(key, bytes, len, signature, &signature_len,
+					   &error) != AL_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("audit record cannot be signed: %s", error.reason)));
+	text = palloc(AL_BASE64_ENCODED_LEN(signature_len) + 1);
+	text_len = al_base64_encode_to(signature, signature_len, text);
+	text[text_len] = '\0';
+	return text;
+}
+
+/*
+ * Does a signature, in base64, fit some bytes under a PEM public key?  What
+ * is no signature fits nothing; what is no key is an error.
+ *
+ * The last key is kept, since records are verified many at a time.
+ */
+bool
+al_keys_verify(const char *bytes, size_t len, const char *signature,
+			   const char *pem)
+{
+	static AlPublicKey *key = NULL; /* malloc'ed by src/core */
+	static char *key_pem = NULL;	/* in TopMemoryContext */
+	uint8_t		decoded[AL_SIGNATURE_MAX];
+	size_t		decoded_len;
+	AlError		error = {{0}};
+
+	if (key == NULL || strcmp(key_pem, pem) != 0)
+	{
+		AlPublicKey *new_key;
+
+		if (al_crypto_load_public_key(pem, strlen(pem), &new_key,
+									  &error) != AL_OK)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid public key: %s", error.reason),
+					 errhint("Pass the text of a PEM file as \"openssl rsa -pubout\" writes it.")));
+		al_crypto_free_public_key(key);
+		key = NULL;
+		if (key_pem)
+			pfree(key_pem);
+		key_pem = NULL;
+		key_pem = MemoryContextStrdup(TopMemoryContext, pem);
+		key = new_key;
+	}
+	return al_base64_decode(signature, strlen(signature), decoded,
+							sizeof(decoded), &decoded_len, &error) == AL_OK &&
+		al_crypto_verify(key, bytes, len, decoded, decoded_len,
+						 &error) == AL_OK;
 }

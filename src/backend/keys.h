@@ -8,6 +8,15 @@
 
 #include "utils/guc.h"
 
+#include "core/crypto.h"
+
+extern bool al_keys_active(void);
+extern AlKey *al_keys_current(void);
+extern char *al_keys_sign(AlKey *key, const char *bytes, size_t len);
+extern bool al_keys_verify(const char *bytes, size_t len,
+						   const char *signature, const char *pem);
+
+/* Hooks of the setting; see guc.c. */
 extern bool al_keys_check_signing_key(char **newval, void **extra,
 									  GucSource source);
 extern void al_keys_assign_signing_key(const char *newval, void *extra);

@@ -9,6 +9,7 @@
 
 #include "batch.h"
 #include "guc.h"
+#include "keylog.h"
 #include "store.h"
 #include "tracking.h"
 #include "watch.h"
@@ -21,6 +22,7 @@ void
 _PG_init(void)
 {
 	al_store_init();
+	al_keylog_init();
 	al_batch_init();
 	al_tracking_init();
 	al_watch_init();

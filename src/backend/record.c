@@ -14,10 +14,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "utils/uuid.h"
 
+#include "core/canon.h"
+
+#include "keylog.h"
+#include "keys.h"
 #include "record.h"
 #include "rowjson.h"
 
@@ -35,7 +40,7 @@ typedef struct Field
 {
 	const char *name;
 	FieldKind	kind;
-	AttrNumber	column;			/* of the table; 0: see table_value() */
+	AttrNumber	column;			/* of the table; 0: derived, see fields_of_columns() */
 } Field;
 
 static const Field object_fields[] =
@@ -95,11 +100,20 @@ static const struct
 	const Field *fields;
 	int			nfields;
 	AttrNumber	occurred_at;
-}			streams[AL_STREAMS] =
+	AttrNumber	key_id;
+	AttrNumber	signature;
+}			streams[] =
 {
-	{object_fields, lengthof(object_fields), AL_OBJECT_OCCURRED_AT},
-	{request_fields, lengthof(request_fields), AL_REQUEST_OCCURRED_AT},
+	{object_fields, lengthof(object_fields), AL_OBJECT_OCCURRED_AT,
+	AL_OBJECT_KEY_ID, AL_OBJECT_SIGNATURE},
+	{request_fields, lengthof(request_fields), AL_REQUEST_OCCURRED_AT,
+	AL_REQUEST_KEY_ID, AL_REQUEST_SIGNATURE},
 };
+
+StaticAssertDecl(lengthof(object_fields) <= AL_MAX_COLUMNS,
+				 "a record has no more fields than its table columns");
+StaticAssertDecl(lengthof(request_fields) <= AL_MAX_COLUMNS,
+				 "a record has no more fields than its table columns");
 
 int
 al_record_fields(AlStream stream)
@@ -182,7 +196,109 @@ al_record_json(StringInfo out, AlStream stream, const Datum *values,
 	appendStringInfoChar(out, '}');
 }
 
+/* -------------------------------------------------------------- canonical */
+
+/*
+ * Appends a canonical form of a JSON text in the server's encoding; the form
+ * itself is UTF-8, as the API returns records.  Throws for a text that has
+ * none.
+ */
+void
+al_record_canonical(AlBuf *out, const char *json, int len, bool strict)
+{
+	char	   *utf8 = pg_server_to_any(json, len, PG_UTF8);
+	AlError		error = {{0}};
+	AlStatus	status;
+
+	if (utf8 != json)
+		len = strlen(utf8);
+	status = strict ? al_canon_strict(utf8, len, out, &error) :
+		al_canon_pipe(utf8, len, out, &error);
+	if (status == AL_OK && !out->failed)
+		return;
+	if (status == AL_OK || status == AL_NO_MEMORY)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	ereport(ERROR,
+			(errcode(status == AL_UNSUPPORTED ?
+					 ERRCODE_FEATURE_NOT_SUPPORTED :
+					 ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("json has no canonical form: %s", error.reason)));
+}
+
+/* ---------------------------------------------------------------- signing */
+
+/* The fields of a record, from the columns of its table. */
+static void
+fields_of_columns(AlStream stream, const Datum *columns,
+				  const bool *column_nulls, Datum *values, bool *nulls)
+{
+	const Field *fields = streams[stream].fields;
+
+	for (int i = 0; i < streams[stream].nfields; i++)
+	{
+		AttrNumber	column = fields[i].column;
+
+		nulls[i] = column == 0 || column_nulls[column - 1];
+		values[i] = nulls[i] ? (Datum) 0 : columns[column - 1];
+		if (strcmp(fields[i].name, "request_timestamp") == 0)
+		{
+			TimestampTz at = DatumGetTimestampTz(columns[streams[stream].occurred_at - 1]);
+
+			/* Records are not made before 1970: no rounding below zero. */
+			nulls[i] = false;
+			values[i] = Int64GetDatum(at / USECS_PER_SEC +
+									  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+									  SECS_PER_DAY);
+		}
+	}
+}
+
+/*
+ * Signs records that are about to be written, if audit.signing_key is set:
+ * replaces each tuple by one with the id of the key and the signature.  The
+ * signature covers the key's id, and all else that al_record_json() shows but
+ * the signature itself and what changes with time.
+ */
 void
 al_record_sign(AlStream stream, HeapTuple *tuples, int ntuples)
 {
+	static AlBuf canonical;		/* kept for reuse */
+	AlKey	   *key;
+	Datum		key_id;
+	StringInfoData json;
+
+	if (!al_keys_active())
+		return;
+	key = al_keys_current();
+	key_id = CStringGetTextDatum(al_crypto_key_id(al_crypto_public_half(key)));
+	al_keylog_note(al_crypto_public_half(key));
+	initStringInfo(&json);
+	for (int n = 0; n < ntuples; n++)
+	{
+		Datum		columns[AL_MAX_COLUMNS];
+		bool		column_nulls[AL_MAX_COLUMNS];
+		Datum		values[AL_MAX_COLUMNS];
+		bool		nulls[AL_MAX_COLUMNS];
+		AttrNumber	signature = streams[stream].signature;
+		AttrNumber	key_column = streams[stream].key_id;
+		HeapTuple	signed_tuple;
+
+		al_store_deform(stream, tuples[n], columns, column_nulls);
+		columns[key_column - 1] = key_id;
+		column_nulls[key_column - 1] = false;
+		fields_of_columns(stream, columns, column_nulls, values, nulls);
+		resetStringInfo(&json);
+		al_record_json(&json, stream, values, nulls);
+		al_buf_reset(&canonical);
+		al_record_canonical(&canonical, json.data, json.len, false);
+		columns[signature - 1] =
+			CStringGetTextDatum(al_keys_sign(key, canonical.data,
+											 canonical.len));
+		column_nulls[signature - 1] = false;
+		signed_tuple = al_store_form(stream, columns, column_nulls);
+		heap_freetuple(tuples[n]);
+		tuples[n] = signed_tuple;
+	}
 }

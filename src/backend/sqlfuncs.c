@@ -9,6 +9,7 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "tcop/cmdtag.h"
 #include "tcop/pquery.h"
@@ -21,6 +22,7 @@
 #include "batch.h"
 #include "capture.h"
 #include "guc.h"
+#include "keys.h"
 #include "purge.h"
 #include "record.h"
 #include "request.h"
@@ -35,6 +37,10 @@ PG_FUNCTION_INFO_V1(audit_log_record_request);
 PG_FUNCTION_INFO_V1(audit_log_log_request);
 PG_FUNCTION_INFO_V1(audit_log_begin_request);
 PG_FUNCTION_INFO_V1(audit_log_purge);
+PG_FUNCTION_INFO_V1(audit_log_canonical);
+PG_FUNCTION_INFO_V1(audit_log_canonical_strict);
+PG_FUNCTION_INFO_V1(audit_log_sign);
+PG_FUNCTION_INFO_V1(audit_log_verify);
 PG_FUNCTION_INFO_V1(audit_log_log_ddl);
 PG_FUNCTION_INFO_V1(audit_log_trigger_args);
 PG_FUNCTION_INFO_V1(audit_log_ddl_details);
@@ -264,4 +270,75 @@ audit_log_purge(PG_FUNCTION_ARGS)
 	if (limit == 0 || deleted < limit)
 		deleted += al_purge_all(AL_REQUESTS, limit == 0 ? 0 : limit - deleted);
 	PG_RETURN_INT64(deleted);
+}
+
+/* -------------------------------------------------- canonical and signature */
+
+static Datum
+canonical(FunctionCallInfo fcinfo, bool strict)
+{
+	static AlBuf out;			/* kept for reuse */
+	text	   *json = PG_GETARG_TEXT_PP(0);
+	char	   *bytes;
+	char	   *result;
+
+	al_buf_reset(&out);
+	al_record_canonical(&out, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json),
+						strict);
+	bytes = pnstrdup(out.data ? out.data : "", out.len);
+	result = pg_any_to_server(bytes, out.len, PG_UTF8);
+	PG_RETURN_TEXT_P(cstring_to_text(result));
+}
+
+/* audit.canonical(json): the form that is signed. */
+Datum
+audit_log_canonical(PG_FUNCTION_ARGS)
+{
+	return canonical(fcinfo, false);
+}
+
+/* audit.canonical_strict(json): RFC 8785. */
+Datum
+audit_log_canonical_strict(PG_FUNCTION_ARGS)
+{
+	return canonical(fcinfo, true);
+}
+
+/* A text as UTF-8 bytes, as it leaves the server for most clients. */
+static char *
+utf8_bytes(text *t, size_t *len)
+{
+	char	   *bytes = text_to_cstring(t);
+	char	   *utf8 = pg_server_to_any(bytes, VARSIZE_ANY_EXHDR(t), PG_UTF8);
+
+	*len = strlen(utf8);
+	return utf8;
+}
+
+/* audit.sign(text): the base64 of a signature by the key of the setting. */
+Datum
+audit_log_sign(PG_FUNCTION_ARGS)
+{
+	size_t		len;
+	char	   *bytes = utf8_bytes(PG_GETARG_TEXT_PP(0), &len);
+
+	if (!al_keys_active())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there is no key to sign with"),
+				 errhint("Set \"audit.signing_key\" to the path of a PEM private key.")));
+	PG_RETURN_TEXT_P(cstring_to_text(al_keys_sign(al_keys_current(), bytes,
+												  len)));
+}
+
+/* audit.verify(text, text, text): does the signature fit text and key? */
+Datum
+audit_log_verify(PG_FUNCTION_ARGS)
+{
+	size_t		len;
+	char	   *bytes = utf8_bytes(PG_GETARG_TEXT_PP(0), &len);
+
+	PG_RETURN_BOOL(al_keys_verify(bytes, len,
+								  text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								  text_to_cstring(PG_GETARG_TEXT_PP(2))));
 }

@@ -56,23 +56,24 @@ typedef struct AlTarget
 	int			busy;			/* slots in use; 0 outside al_store_write() */
 } AlTarget;
 
-static AlTarget targets[AL_STREAMS];
+static AlTarget targets[AL_TABLES];
 
 static const struct
 {
 	const char *name;
 	int			columns;
 	AttrNumber	expire;
-}			tables[AL_STREAMS] =
+}			tables[AL_TABLES] =
 {
 	{"audit_objects", AL_OBJECT_COLUMNS, AL_OBJECT_EXPIRE},
 	{"audit_requests", AL_REQUEST_COLUMNS, AL_REQUEST_EXPIRE},
+	{"signing_keys", AL_SIGNING_KEY_COLUMNS, InvalidAttrNumber},
 };
 
 static void
 invalidate(Datum arg, Oid relid)
 {
-	for (int s = 0; s < AL_STREAMS; s++)
+	for (int s = 0; s < AL_TABLES; s++)
 	{
 		AlTarget   *target = &targets[s];
 
@@ -98,7 +99,7 @@ al_store_init(void)
 void
 al_store_abort(void)
 {
-	for (int s = 0; s < AL_STREAMS; s++)
+	for (int s = 0; s < AL_TABLES; s++)
 	{
 		for (int i = 0; i < targets[s].busy; i++)
 		{
@@ -252,6 +253,19 @@ al_store_form(AlStream stream, Datum *values, bool *nulls)
 	memcpy(all_values, values, sizeof(Datum) * tables[stream].columns);
 	memcpy(all_nulls, nulls, sizeof(bool) * tables[stream].columns);
 	return heap_form_tuple(tupdesc, all_values, all_nulls);
+}
+
+/* The columns of a tuple that al_store_form() made. */
+void
+al_store_deform(AlStream stream, HeapTuple tuple, Datum *values, bool *nulls)
+{
+	TupleDesc	tupdesc = targets[stream].tupdesc;
+
+	if (likely(tupdesc->natts == tables[stream].columns))
+		heap_deform_tuple(tuple, tupdesc, values, nulls);
+	else
+		for (int i = 0; i < tables[stream].columns; i++)
+			values[i] = heap_getattr(tuple, i + 1, tupdesc, &nulls[i]);
 }
 
 /* At least "n" slots, kept for the process. */

@@ -10,13 +10,16 @@
 #include "datatype/timestamp.h"
 #include "utils/relcache.h"
 
+/* The first two are the streams of records. */
 typedef enum AlStream
 {
 	AL_OBJECTS,
-	AL_REQUESTS
+	AL_REQUESTS,
+	AL_SIGNING_KEYS
 } AlStream;
 
 #define AL_STREAMS 2
+#define AL_TABLES 3
 
 /* Columns of audit.audit_objects, as the install script orders them. */
 typedef enum AlObjectColumn
@@ -76,6 +79,17 @@ typedef enum AlRequestColumn
 } AlRequestColumn;
 
 #define AL_REQUEST_COLUMNS AL_REQUEST_SIGNATURE
+
+/* Columns of audit.signing_keys. */
+typedef enum AlSigningKeyColumn
+{
+	AL_SIGNING_KEY_ID = 1,
+	AL_SIGNING_KEY_ALGORITHM,
+	AL_SIGNING_KEY_PUBLIC_KEY,
+	AL_SIGNING_KEY_FIRST_USE
+} AlSigningKeyColumn;
+
+#define AL_SIGNING_KEY_COLUMNS AL_SIGNING_KEY_FIRST_USE
 #define AL_MAX_COLUMNS AL_OBJECT_COLUMNS
 
 /* How far a call of al_store_delete_expired() got. */
@@ -92,6 +106,8 @@ extern void al_store_abort(void);
 extern Relation al_store_open(AlStream stream);
 extern void al_store_close(Relation rel);
 extern HeapTuple al_store_form(AlStream stream, Datum *values, bool *nulls);
+extern void al_store_deform(AlStream stream, HeapTuple tuple, Datum *values,
+							bool *nulls);
 extern void al_store_write(AlStream stream, HeapTuple *tuples, int ntuples);
 extern void al_store_delete_expired(AlStream stream, TimestampTz from,
 									TimestampTz until, int limit, int visits,

@@ -1,0 +1,115 @@
+/*
+ * src/backend/keylog.c
+ *
+ * Which keys have signed records of this database: a key's public half is
+ * stored in audit.signing_keys together with the first record that it signs,
+ * so that the records stay verifiable after the key has been replaced.
+ *
+ * The table has no unique constraint: two writers that use a new key for the
+ * first time must not wait for each other.  Each may add a row, and the view
+ * audit.keys shows the earliest.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/tuptable.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "keylog.h"
+#include "store.h"
+
+/* The key that is known to be stored, unless a transaction aborts. */
+static char known[AL_KEY_ID_LEN + 1];
+
+static void
+on_xact_event(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		known[0] = '\0';
+}
+
+static void
+on_subxact_event(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		known[0] = '\0';
+}
+
+void
+al_keylog_init(void)
+{
+	RegisterXactCallback(on_xact_event, NULL);
+	RegisterSubXactCallback(on_subxact_event, NULL);
+}
+
+static bool
+is_stored(const char *id)
+{
+	Relation	rel = al_store_open(AL_SIGNING_KEYS);
+	List	   *indexes = RelationGetIndexList(rel);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	ScanKeyData key;
+	bool		found = false;
+	ListCell   *lc;
+
+	/* One index; without it the key is stored once more, which does no harm. */
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		IndexScanDesc scan = index_beginscan(rel, index, SnapshotSelf, 1, 0);
+
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
+					CStringGetTextDatum(id));
+		index_rescan(scan, &key, 1, NULL, 0);
+		found = index_getnext_slot(scan, ForwardScanDirection, slot);
+		index_endscan(scan);
+		index_close(index, NoLock);
+		break;
+	}
+	list_free(indexes);
+	ExecDropSingleTupleTableSlot(slot);
+	al_store_close(rel);
+	return found;
+}
+
+/* Sees to it that the key is stored when the current transaction commits. */
+void
+al_keylog_note(const AlPublicKey *key)
+{
+	const char *id = al_crypto_key_id(key);
+	Datum		values[AL_SIGNING_KEY_COLUMNS];
+	bool		nulls[AL_SIGNING_KEY_COLUMNS] = {false};
+	HeapTuple	tuple;
+
+	if (strcmp(known, id) == 0)
+		return;
+	if (!is_stored(id))
+	{
+		AlBuf		pem = {0};
+
+		al_crypto_export_public_pem(key, &pem);
+		if (pem.failed)
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg("out of memory")));
+		values[AL_SIGNING_KEY_ID - 1] = CStringGetTextDatum(id);
+		values[AL_SIGNING_KEY_ALGORITHM - 1] =
+			CStringGetTextDatum("RSASSA-PKCS1-v1_5 with SHA-256");
+		values[AL_SIGNING_KEY_PUBLIC_KEY - 1] =
+			PointerGetDatum(cstring_to_text_with_len(pem.data, pem.len));
+		al_buf_free(&pem);
+		values[AL_SIGNING_KEY_FIRST_USE - 1] =
+			TimestampTzGetDatum(GetCurrentTimestamp());
+		tuple = al_store_form(AL_SIGNING_KEYS, values, nulls);
+		al_store_write(AL_SIGNING_KEYS, &tuple, 1);
+	}
+	strlcpy(known, id, sizeof(known));
+}
