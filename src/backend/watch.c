@@ -19,6 +19,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "tcop/deparse_utility.h"
 #include "tcop/utility.h"
@@ -301,7 +302,19 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
 								env, dest, completion);
 
-	if (weakens(set) && (was_enabled || al_guc_enabled) &&
+	if (tag && strcmp(tag, "SET") == 0)
+	{
+		/*
+		 * One session's setting is no change of definition, but should not
+		 * go unseen either.
+		 */
+		if (weakens(set))
+			ereport(LOG,
+					(errmsg("setting \"%s\" changed for a session of user \"%s\"",
+							set->name,
+							GetUserNameFromId(GetSessionUserId(), true))));
+	}
+	else if (weakens(set) && (was_enabled || al_guc_enabled) &&
 		!XactReadOnly && IsTransactionState() &&
 		OidIsValid(get_extension_oid("audit_log", true)))
 	{
