@@ -372,8 +372,8 @@ COMMENT ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean) IS
 	'gives a table and its partitions the trigger that records TRUNCATE';
 
 /*
- * A partitioned table's trigger has another name than a plain table's, so that
- * a table tracked by itself can become a partition of a tracked one.
+ * A partitioned table's trigger is named after the table: its partitions get
+ * it under the same name, beside one that they may have had of their own.
  */
 CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 								   mask text[], skip_unchanged boolean,
@@ -382,10 +382,9 @@ CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	partitioned boolean := (SELECT relkind OPERATOR(pg_catalog.=) 'p'
-							FROM pg_class WHERE oid = target);
-	name name := CASE WHEN partitioned THEN 'audit_log_partitions'
-					  ELSE 'audit_log' END;
+	name name := (SELECT CASE WHEN relkind = 'p' THEN 'audit_log_of_' || relname
+							  ELSE 'audit_log' END
+				  FROM pg_class WHERE oid = target);
 	args text[] := '{}';
 	options text;
 	member regclass;
