@@ -644,7 +644,10 @@ REVOKE ALL ON FUNCTION audit.ddl_details(pg_ddl_command) FROM PUBLIC;
 COMMENT ON FUNCTION audit.ddl_details(pg_ddl_command) IS
 	'what a command did to a table: (subcommand, name, new name), flattened';
 
-/* After a column was renamed: the options name it by its new name. */
+/*
+ * After a column was renamed: the options of the table, and of those that
+ * inherit the column, name it by its new name.
+ */
 CREATE FUNCTION audit.follow_rename(target regclass, old_name text,
 									new_name text) RETURNS void
 	LANGUAGE plpgsql
@@ -653,21 +656,30 @@ AS $$
 DECLARE
 	tracked record;
 BEGIN
-	SELECT coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
-		coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
-		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
-		t.tgenabled = 'A' AS record_applied
-	INTO tracked
-	FROM pg_trigger t, LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
-	WHERE t.tgrelid = target AND t.tgfoid = 'audit.capture()'::regprocedure
-		AND t.tgparentid = 0 AND (t.tgtype & 1) = 1;
-	IF FOUND AND old_name = ANY (tracked.exclude || tracked.mask) THEN
-		PERFORM audit.add_triggers(target,
-								   array_replace(tracked.exclude, old_name, new_name),
-								   array_replace(tracked.mask, old_name, new_name),
-								   tracked.skip_unchanged,
-								   tracked.record_applied);
-	END IF;
+	FOR tracked IN
+		WITH RECURSIVE family (relid) AS (
+			SELECT target::oid
+			UNION
+			SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.relid
+		)
+		SELECT t.tgrelid::regclass AS relid,
+			coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
+			coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
+			'skip_unchanged' = ANY (a.args) AS skip_unchanged,
+			t.tgenabled = 'A' AS record_applied
+		FROM family f JOIN pg_trigger t ON t.tgrelid = f.relid,
+			LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
+		WHERE t.tgfoid = 'audit.capture()'::regprocedure
+			AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
+	LOOP
+		IF old_name = ANY (tracked.exclude || tracked.mask) THEN
+			PERFORM audit.add_triggers(tracked.relid,
+									   array_replace(tracked.exclude, old_name, new_name),
+									   array_replace(tracked.mask, old_name, new_name),
+									   tracked.skip_unchanged,
+									   tracked.record_applied);
+		END IF;
+	END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.follow_rename(regclass, text, text) FROM PUBLIC;
