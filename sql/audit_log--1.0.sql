@@ -349,6 +349,8 @@ BEGIN
 		UNION
 		SELECT target
 	LOOP
+		/* A foreign table can be truncated, yet has no trigger for it. */
+		CONTINUE WHEN (SELECT relkind FROM pg_class WHERE oid = member) = 'f';
 		IF EXISTS (SELECT FROM pg_trigger
 				   WHERE tgrelid = member
 					   AND tgfoid = 'audit.capture()'::regprocedure
