@@ -734,7 +734,8 @@ BEGIN
 		INTO rule
 		FROM audit.tracking_rules r
 		WHERE (r.schema_name IS NULL
-			   OR r.schema_name = rel.relnamespace::regnamespace::name)
+			   OR r.schema_name = (SELECT nspname FROM pg_namespace
+								   WHERE oid = rel.relnamespace))
 			AND rel.relnamespace NOT IN ('audit'::regnamespace,
 										 'pg_catalog'::regnamespace)
 		ORDER BY r.schema_name NULLS LAST
@@ -766,9 +767,10 @@ DECLARE
 	attached regclass;
 BEGIN
 	FOR command IN
-		SELECT c.*, cl.relname, cl.relnamespace::regnamespace::name AS nspname
+		SELECT c.*, cl.relname, n.nspname
 		FROM pg_event_trigger_ddl_commands() AS c
 			JOIN pg_class cl ON cl.oid = c.objid
+			JOIN pg_namespace n ON n.oid = cl.relnamespace
 		WHERE c.classid = 'pg_class'::regclass
 			AND NOT c.in_extension
 			AND cl.relkind IN ('r', 'p', 'f')
