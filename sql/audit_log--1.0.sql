@@ -424,6 +424,24 @@ COMMENT ON FUNCTION audit.add_triggers(regclass, text[], text[], boolean,
 									   boolean) IS
 	'gives a table its capture triggers, in place of those it had';
 
+/* Throws unless the argument is a plain list of names. */
+CREATE FUNCTION audit.check_columns(names text[]) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF names IS NULL OR array_ndims(names) > 1
+		OR array_position(names, NULL) IS NOT NULL
+	THEN
+		RAISE EXCEPTION 'a list of columns must be an array of one dimension without nulls'
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.check_columns(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION audit.check_columns(text[]) IS
+	'throws unless the argument is a plain list of names';
+
 CREATE FUNCTION audit.enable(target regclass, exclude text[] DEFAULT '{}',
 							 mask text[] DEFAULT '{}',
 							 skip_unchanged boolean DEFAULT false,
@@ -442,6 +460,12 @@ BEGIN
 	THEN
 		RAISE EXCEPTION 'arguments of audit.enable() must not be null'
 			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM audit.check_columns(exclude);
+	PERFORM audit.check_columns(mask);
+	IF rel.oid IS NULL THEN
+		RAISE EXCEPTION 'relation with OID % does not exist', target::oid
+			USING ERRCODE = 'undefined_table';
 	END IF;
 	IF rel.relkind NOT IN ('r', 'p', 'f') THEN
 		RAISE EXCEPTION '"%" is not a table', target
@@ -518,7 +542,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'Call audit.disable() for the partitioned table.';
 	END IF;
-	IF NOT audit.is_tracked(target) THEN
+	IF audit.is_tracked(target) IS NOT TRUE THEN
 		RAISE EXCEPTION 'table "%" is not tracked', target
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
@@ -568,6 +592,18 @@ BEGIN
 		RAISE EXCEPTION 'schema "%" does not exist', target_schema
 			USING ERRCODE = 'invalid_schema_name';
 	END IF;
+	IF target_schema IN ('audit', 'information_schema')
+		OR target_schema LIKE 'pg\_%'
+	THEN
+		RAISE EXCEPTION 'tables of schema "%" cannot be tracked', target_schema
+			USING ERRCODE = 'feature_not_supported';
+	END IF;
+	IF skip_unchanged IS NULL OR snapshot IS NULL OR record_applied IS NULL THEN
+		RAISE EXCEPTION 'arguments of audit.enable_all() must not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM audit.check_columns(exclude);
+	PERFORM audit.check_columns(mask);
 	DELETE FROM audit.tracking_rules r
 	WHERE r.schema_name IS NOT DISTINCT FROM target_schema;
 	INSERT INTO audit.tracking_rules
