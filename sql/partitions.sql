@@ -1,6 +1,7 @@
 -- Partitioned tables are recorded under the name of the table that is
 -- tracked, however a row reaches its partition.
 \pset null -
+\set SHOW_CONTEXT never
 CREATE SCHEMA partitions;
 SET search_path = partitions;
 CREATE VIEW news AS
