@@ -814,6 +814,12 @@ BEGIN
 		IF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
 		THEN
 			PERFORM audit.track_new_table(command.objid);
+			/* CREATE TABLE AS wrote its rows before there was a trigger. */
+			IF command.command_tag IN ('CREATE TABLE AS', 'SELECT INTO')
+				AND audit.is_tracked(command.objid)
+			THEN
+				PERFORM audit.snapshot(command.objid, 'audit.capture()');
+			END IF;
 			CONTINUE;
 		END IF;
 
@@ -827,6 +833,8 @@ BEGIN
 			LOOP
 				PERFORM audit.track_new_table(attached);
 			END LOOP;
+		ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
+			PERFORM audit.track_new_table(command.objid);
 		END IF;
 		/* Making a trigger fire always only strengthens. */
 		IF audit.is_tracked(command.objid)
