@@ -79,44 +79,41 @@ al_merkle_inner(AlSha256 *sha, const void *meta, size_t meta_len,
 								inner->bytes);
 }
 
-static bool
-is_line(const char *text, size_t len)
+/* Appends a field and its newline; NULL if it would not stay on its line. */
+static char *
+put_line(char *pos, const char *text, size_t len)
 {
-	return len > 0 && memchr(text, '\n', len) == NULL;
+	if (len == 0 || len > AL_MERKLE_FIELD_MAX ||
+		memchr(text, '\n', len) != NULL)
+		return NULL;
+	memcpy(pos, text, len);
+	pos[len] = '\n';
+	return pos + len + 1;
 }
 
 /*
  * expire is the record's expiry in microseconds since the epoch, as text, or
- * "-".  AL_INVALID if a field is empty or would not stay on its line.
+ * "-".  AL_INVALID if a field is empty, holds a newline or is longer than
+ * AL_MERKLE_FIELD_MAX.
  */
 AlStatus
 al_merkle_entry(AlSha256 *sha, const char *id, size_t id_len,
 				const char *expire, size_t expire_len, const AlHash *inner,
 				AlHash *entry)
 {
-	char		tail[AL_HASH_TEXT_LEN + 2];
-	char	   *end;
-	AlStatus	status;
+	char		text[sizeof(AL_ENTRY_HEAD) - 1 +
+					 2 * (AL_MERKLE_FIELD_MAX + 1) + AL_HASH_TEXT_LEN + 1];
+	char	   *pos = text + sizeof(AL_ENTRY_HEAD) - 1;
 
-	if (!is_line(id, id_len) || !is_line(expire, expire_len))
+	memcpy(text, AL_ENTRY_HEAD, sizeof(AL_ENTRY_HEAD) - 1);
+	pos = put_line(pos, id, id_len);
+	if (pos != NULL)
+		pos = put_line(pos, expire, expire_len);
+	if (pos == NULL)
 		return AL_INVALID;
-	tail[0] = '\n';
-	end = put_hash_line(tail + 1, inner);
-	status = al_crypto_sha256_begin(sha);
-	if (status == AL_OK)
-		status = al_crypto_sha256_update(sha, AL_ENTRY_HEAD,
-										 sizeof(AL_ENTRY_HEAD) - 1);
-	if (status == AL_OK)
-		status = al_crypto_sha256_update(sha, id, id_len);
-	if (status == AL_OK)
-		status = al_crypto_sha256_update(sha, "\n", 1);
-	if (status == AL_OK)
-		status = al_crypto_sha256_update(sha, expire, expire_len);
-	if (status == AL_OK)
-		status = al_crypto_sha256_update(sha, tail, (size_t) (end - tail));
-	if (status == AL_OK)
-		status = al_crypto_sha256_end(sha, entry->bytes);
-	return status;
+	pos = put_hash_line(pos, inner);
+	return al_crypto_sha256_one(sha, text, (size_t) (pos - text),
+								entry->bytes);
 }
 
 /* Entries of records have 32 bytes; other trees may have others. */

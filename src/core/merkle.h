@@ -28,6 +28,7 @@
 #define AL_MERKLE_MAX_LEVELS 63 /* bits of the largest size */
 #define AL_MERKLE_MAX_PROOF 64	/* hashes of the longest proof */
 #define AL_MERKLE_SALT_LEN 16
+#define AL_MERKLE_FIELD_MAX 128 /* bytes of a record's id or expiry */
 
 typedef struct AlHash
 {

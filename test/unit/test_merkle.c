@@ -510,6 +510,7 @@ test_entry(void)
 	FILE	   *pipe = popen(command, "r");
 	char		want[64];
 	AlBuf		got = {0};
+	char		longest[AL_MERKLE_FIELD_MAX + 1];
 	AlHash		inner;
 	AlHash		entry;
 	int			i;
@@ -532,6 +533,12 @@ test_entry(void)
 	}
 	pclose(pipe);
 	al_buf_free(&got);
+	memset(longest, 'x', sizeof(longest));
+	tap_ok(al_merkle_entry(sha, longest, AL_MERKLE_FIELD_MAX, longest,
+						   AL_MERKLE_FIELD_MAX, &inner, &entry) == AL_OK &&
+		   al_merkle_entry(sha, longest, AL_MERKLE_FIELD_MAX + 1, "-", 1,
+						   &inner, &entry) == AL_INVALID,
+		   "a field has a longest length");
 	tap_ok(al_merkle_entry(sha, "7\n8", 3, "-", 1, &inner, &entry) ==
 		   AL_INVALID &&
 		   al_merkle_entry(sha, "", 0, "-", 1, &inner, &entry) == AL_INVALID &&
