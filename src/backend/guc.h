@@ -7,6 +7,8 @@
 #ifndef AUDIT_LOG_GUC_H
 #define AUDIT_LOG_GUC_H
 
+#include "utils/guc.h"
+
 #define AL_MAX_REQUEST_ID_LENGTH 128	/* characters */
 
 extern bool al_guc_enabled;
@@ -23,7 +25,24 @@ extern char *al_guc_rbac_user_name;
 extern char *al_guc_request_source;
 extern char *al_guc_client_ip;
 
-extern void al_guc_init(void);
+/*
+ * Hooks of the settings that a room above interprets: it checks a new value,
+ * and learns of a change.
+ */
+typedef struct AlGucHooks
+{
+	GucStringAssignHook assign_methods;
+	GucStringCheckHook check_paths;
+	GucStringAssignHook assign_paths;
+	GucStringCheckHook check_tables;
+	GucStringAssignHook assign_tables;
+	GucStringCheckHook check_payload_exclude;
+	GucStringAssignHook assign_payload_exclude;
+	GucStringCheckHook check_signing_key;
+	GucStringAssignHook assign_signing_key;
+} AlGucHooks;
+
+extern void al_guc_init(const AlGucHooks *hooks);
 extern void al_guc_require_request_id(const char *value);
 
 #endif							/* AUDIT_LOG_GUC_H */

@@ -19,6 +19,7 @@ my @floors = (
 	[qw(keys filter context)],
 	[qw(rowjson)],
 	[qw(store tracking)],
+	[qw(keylog)],
 	[qw(record)],
 	[qw(purge seal verify)],
 	[qw(batch)],
