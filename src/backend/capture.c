@@ -132,7 +132,7 @@ print_row(const AlTracking *tracking, TupleTableSlot *slot,
 	AlGuardState guard;
 
 	begin_text(&entity);
-	begin_text(&removed);
+	initStringInfo(&removed);
 	appendBinaryStringInfo(&removed, tracking->removed.data,
 						   tracking->removed.len);
 	al_rowjson_guard_enter(&guard, tracking->guard);
@@ -155,8 +155,10 @@ print_row(const AlTracking *tracking, TupleTableSlot *slot,
 		al_rowjson_guard_leave(&guard);
 	}
 	PG_END_TRY();
-	if (removed.len > VARHDRSZ)
-		record->removed_from_entity = end_text(&removed);
+	if (removed.len > 0)
+		record->removed_from_entity =
+			PointerGetDatum(cstring_to_text_with_len(removed.data,
+													 removed.len));
 }
 
 static void

@@ -29,6 +29,9 @@
  */
 #define MATCH_LIMIT 1000000
 
+/* Bytes of a working buffer that are kept between calls. */
+#define KEEP_BUFFER (1024 * 1024)
+
 typedef struct TableName
 {
 	char	   *schema;			/* NULL: any */
@@ -48,7 +51,6 @@ static bool tables_ready = false;
 static List *tables = NIL;
 static bool rules_ready = false;
 static AlRedactRules *rules = NULL; /* malloc'ed */
-static List *plain_keys = NIL;
 
 static MemoryContext
 lists_context(void)
@@ -366,10 +368,28 @@ al_filter_table_ignored(const char *schema, const char *table)
 
 /* ---------------------------------------------------------- excluded keys */
 
+static AlRedactRules *
+compile_rules(const char *list, AlError *error)
+{
+	AlRedactRules *compiled = NULL;
+
+	if (al_redact_rules_compile(list ? list : "", list ? strlen(list) : 0,
+								&compiled, error) != AL_OK)
+		return NULL;
+	return compiled;
+}
+
 bool
 al_filter_check_payload_exclude(char **newval, void **extra, GucSource source)
 {
-	return true;
+	AlError		error = {{0}};
+	AlRedactRules *compiled = compile_rules(*newval, &error);
+
+	if (compiled == NULL)
+		GUC_check_errdetail("The list of keys cannot be used: %s.",
+							error.reason);
+	al_redact_rules_free(compiled);
+	return compiled != NULL;
 }
 
 void
@@ -382,35 +402,20 @@ al_filter_assign_payload_exclude(const char *newval, void *extra)
 static void
 prepare_rules(void)
 {
-	MemoryContext old;
-	List	   *items = split_list(al_guc_payload_exclude, false);
-	ListCell   *lc;
-	AlRedactRules *made;
 	AlError		error = {{0}};
+	AlRedactRules *compiled;
 
-	made = al_redact_rules_create(&error);
-	foreach(lc, items)
-		if (made && al_redact_rules_add(made, lfirst(lc), strlen(lfirst(lc)),
-										&error) != AL_OK)
-		{
-			al_redact_rules_free(made);
-			made = NULL;
-		}
-	if (made == NULL)
+	if (rules_ready)
+		return;
+	compiled = compile_rules(al_guc_payload_exclude, &error);
+	/* Checked when it was set; only memory can be lacking. */
+	if (compiled == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not prepare \"audit.payload_exclude\": %s",
 						error.reason)));
 	al_redact_rules_free(rules);
-	rules = made;
-
-	list_free_deep(plain_keys);
-	plain_keys = NIL;
-	old = MemoryContextSwitchTo(lists_context());
-	foreach(lc, items)
-		if (strchr(lfirst(lc), '.') == NULL)
-			plain_keys = lappend(plain_keys, pstrdup(lfirst(lc)));
-	MemoryContextSwitchTo(old);
+	rules = compiled;
 	rules_ready = true;
 }
 
@@ -418,31 +423,107 @@ prepare_rules(void)
 bool
 al_filter_column_excluded(const char *name)
 {
-	ListCell   *lc;
-
-	if (!rules_ready)
-		prepare_rules();
-	foreach(lc, plain_keys)
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	return false;
+	prepare_rules();
+	return al_redact_rules_match(rules, name, strlen(name)) != NULL;
 }
 
-/* Adds a name to a comma-separated list that starts with a varlena header. */
+/* Adds a name to a comma-separated list, unless it is there. */
 void
 al_filter_add_name(StringInfo names, const char *name)
 {
+	size_t		len = strlen(name);
+	const char *p = names->data;
+
+	while (names->len > 0 && p != NULL)
+	{
+		if (strncmp(p, name, len) == 0 && (p[len] == ',' || p[len] == '\0'))
+			return;
+		p = strchr(p, ',');
+		if (p)
+			p++;
+	}
 	if (names->len > 0)
 		appendStringInfoChar(names, ',');
-	appendStringInfoString(names, name);
+	appendBinaryStringInfo(names, name, len);
 }
 
-void
-al_filter_redact_value(StringInfo out, int start, const char *column, StringInfo removed)
+/*
+ * Takes excluded keys out of the text that starts at "start" of "out", and
+ * adds their names to "removed".  "column" is the column that holds the JSON,
+ * or NULL for a request's body, which may also be a form.  Returns false if
+ * the text is of neither kind.
+ */
+static bool
+redact(StringInfo out, int start, const char *column, StringInfo removed)
 {
+	/* Kept for reuse, unless they have grown large. */
+	static AlBuf left;
+	static AlBuf names;
+	char	   *text = out->data + start;
+	int			len = out->len - start;
+	char	   *utf8;
+	bool		changed = false;
+	AlStatus	status;
+	AlError		error = {{0}};
+
+	prepare_rules();
+	if (al_redact_rules_count(rules) == 0)
+		return true;
+	utf8 = pg_server_to_any(text, len, PG_UTF8);
+	if (utf8 != text)
+		len = strlen(utf8);
+
+	al_buf_reset(&left);
+	al_buf_reset(&names);
+	if (removed->len > 0)
+		al_buf_append(&names, removed->data, removed->len);
+	status = column ?
+		al_redact_json_at(rules, column, strlen(column), utf8, len, &left,
+						  &names, &changed, &error) :
+		al_redact_json(rules, utf8, len, &left, &names, &changed, &error);
+	if (status == AL_INVALID && column == NULL)
+		status = al_redact_form(rules, utf8, len, &left, &names, &changed,
+								&error);
+	if (status == AL_NO_MEMORY || left.failed || names.failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	if (status == AL_OK && changed)
+	{
+		/* Only what was UTF-8 before is left: it can be converted back. */
+		char	   *bytes = pnstrdup(left.data ? left.data : "", left.len);
+		char	   *converted = pg_any_to_server(bytes, left.len, PG_UTF8);
+
+		out->len = start;
+		appendBinaryStringInfo(out, converted,
+							   converted == bytes ? left.len : strlen(converted));
+		resetStringInfo(removed);
+		appendBinaryStringInfo(removed, names.data, names.len);
+	}
+	if (left.cap > KEEP_BUFFER)
+		al_buf_free(&left);
+	return status == AL_OK;
 }
 
+/*
+ * Takes excluded keys out of the value of a column that was printed to "out"
+ * from "start" on.  A value in which they cannot be looked for, since its
+ * bytes are no valid text, is not shown at all.
+ */
+void
+al_filter_redact_value(StringInfo out, int start, const char *column,
+					   StringInfo removed)
+{
+	if (redact(out, start, column, removed))
+		return;
+	out->len = start;
+	appendStringInfoString(out, "null");
+	al_filter_add_name(removed, column);
+}
+
+/* Takes excluded keys out of a request's body: JSON, a form, or neither. */
 void
 al_filter_redact_payload(StringInfo payload, StringInfo removed)
 {
+	(void) redact(payload, 0, NULL, removed);
 }

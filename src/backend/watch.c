@@ -19,6 +19,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "tcop/deparse_utility.h"
 #include "tcop/utility.h"
@@ -51,10 +52,19 @@ al_watch_record(Datum schema_name, Datum dao_name, Datum entity_key,
 	al_batch_write(&record);
 }
 
-static ArrayType *
-text_array(Datum *values, int n)
+static ArrayBuildState *
+add_text(ArrayBuildState *array, const char *text)
 {
-	return construct_array(values, n, TEXTOID, -1, false, TYPALIGN_INT);
+	return accumArrayResult(array, CStringGetTextDatum(text ? text : ""),
+							false, TEXTOID, CurrentMemoryContext);
+}
+
+static ArrayType *
+finish_array(ArrayBuildState *array)
+{
+	if (array == NULL)
+		return construct_empty_array(TEXTOID);
+	return DatumGetArrayTypeP(makeArrayResult(array, CurrentMemoryContext));
 }
 
 /* The arguments of a trigger; an empty array if there is no such trigger. */
@@ -65,8 +75,7 @@ al_watch_trigger_args(Oid tgoid)
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Datum	   *args = NULL;
-	int			nargs = 0;
+	ArrayBuildState *args = NULL;
 
 	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(tgoid));
@@ -82,16 +91,15 @@ al_watch_trigger_args(Oid tgoid)
 		const char *p = VARDATA_ANY(bytes);
 		int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
 
-		args = palloc(sizeof(Datum) * Max(n, 1));
-		while (nargs < n)
+		while (n-- > 0)
 		{
-			args[nargs++] = CStringGetTextDatum(p);
+			args = add_text(args, p);
 			p += strlen(p) + 1;
 		}
 	}
 	systable_endscan(scan);
 	table_close(pg_trigger, AccessShareLock);
-	return text_array(args, nargs);
+	return finish_array(args);
 }
 
 /* What a subcommand of ALTER TABLE does, for those that matter here. */
@@ -143,10 +151,8 @@ ArrayType *
 al_watch_ddl_details(void *command)
 {
 	CollectedCommand *collected = command;
-	List	   *parts = NIL;
+	ArrayBuildState *parts = NULL;
 	ListCell   *lc;
-	Datum	   *values;
-	int			n = 0;
 
 	if (collected->type == SCT_AlterTable)
 		foreach(lc, collected->d.alterTable.subcmds)
@@ -154,31 +160,20 @@ al_watch_ddl_details(void *command)
 			CollectedATSubcmd *sub = lfirst(lc);
 			AlterTableCmd *cmd = castNode(AlterTableCmd, sub->parsetree);
 
-			parts = lappend(parts, unconstify(char *, subcommand_name(cmd->subtype)));
-			parts = lappend(parts, cmd->name ? cmd->name : "");
-			parts = lappend(parts, "");
+			parts = add_text(parts, subcommand_name(cmd->subtype));
+			parts = add_text(parts, cmd->name);
+			parts = add_text(parts, NULL);
 		}
 	else if (collected->parsetree && IsA(collected->parsetree, RenameStmt))
 	{
 		RenameStmt *rename = (RenameStmt *) collected->parsetree;
+		bool		column = rename->renameType == OBJECT_COLUMN;
 
-		if (rename->renameType == OBJECT_COLUMN)
-		{
-			parts = lappend(parts, "RENAME COLUMN");
-			parts = lappend(parts, rename->subname);
-		}
-		else
-		{
-			parts = lappend(parts, "RENAME");
-			parts = lappend(parts, "");
-		}
-		parts = lappend(parts, rename->newname ? rename->newname : "");
+		parts = add_text(parts, column ? "RENAME COLUMN" : "RENAME");
+		parts = add_text(parts, column ? rename->subname : NULL);
+		parts = add_text(parts, rename->newname);
 	}
-
-	values = palloc(sizeof(Datum) * Max(list_length(parts), 1));
-	foreach(lc, parts)
-		values[n++] = CStringGetTextDatum(lfirst(lc));
-	return text_array(values, n);
+	return finish_array(parts);
 }
 
 /* ---------------------------------------------------------------- settings */
@@ -301,7 +296,19 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
 								env, dest, completion);
 
-	if (weakens(set) && (was_enabled || al_guc_enabled) &&
+	if (tag && strcmp(tag, "SET") == 0)
+	{
+		/*
+		 * One session's setting is no change of definition, but should not
+		 * go unseen either.
+		 */
+		if (weakens(set))
+			ereport(LOG,
+					(errmsg("setting \"%s\" changed for a session of user \"%s\"",
+							set->name,
+							GetUserNameFromId(GetSessionUserId(), true))));
+	}
+	else if (weakens(set) && (was_enabled || al_guc_enabled) &&
 		!XactReadOnly && IsTransactionState() &&
 		OidIsValid(get_extension_oid("audit_log", true)))
 	{

@@ -161,6 +161,18 @@ al_json_start(AlJsonReader *reader, const char *json, size_t len)
 	reader->deep_cap = 0;
 }
 
+/*
+ * Passes over a byte order mark at the start, which is no JSON, but which
+ * RFC 8259 allows a reader to ignore.
+ */
+void
+al_json_skip_mark(AlJsonReader *reader)
+{
+	if (reader->pos == 0 && reader->len >= 3 &&
+		memcmp(reader->json, "\xEF\xBB\xBF", 3) == 0)
+		reader->pos = 3;
+}
+
 void
 al_json_free(AlJsonReader *reader)
 {

@@ -69,6 +69,7 @@ typedef struct AlJsonReader
 
 /* A reader that was started must be given to al_json_free(). */
 extern void al_json_start(AlJsonReader *reader, const char *json, size_t len);
+extern void al_json_skip_mark(AlJsonReader *reader);
 extern AlStatus al_json_next(AlJsonReader *reader, AlJsonToken *token,
 							 AlError *err);
 extern void al_json_free(AlJsonReader *reader);

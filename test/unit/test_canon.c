@@ -138,8 +138,8 @@ test_pipe_rules(void)
 	pipe_is("{\"a\":true,\"b\":false}", "true|false", "booleans");
 	pipe_is("{\"a\":\"x|y\",\"b\":\"l1\\nl2\"}", "x|y|l1\nl2",
 			"pipes and newlines in values stay as they are");
-	pipe_is("{\"a\":\"\\u00e9\\ud83d\\ude00\\/\"}", "\xC3\xA9\xF0\x9F\x98\x80/",
-			"escapes are decoded");
+	pipe_is("{\"a\":\"\\u00e9\\ud83d\\ude00\\/\"}",
+			"\xC3\xA9\xF0\x9F\x98\x80/", "escapes are decoded");
 
 	pipe_is("{\"signature\":1,\"ttl\":2,\"expire\":3,\"x\":4}", "4",
 			"signature, ttl and expire are dropped at the top");
@@ -277,7 +277,8 @@ test_strict_rules(void)
 	strict_is("{\"ttl\":1,\"signature\":null,\"expire\":2}",
 			  "{\"expire\":2,\"signature\":null,\"ttl\":1}",
 			  "strict: nothing is dropped");
-	strict_is("{ \"b\" : [ 1 , 2 ] , \"a\" : { \"d\" : true , \"c\" : \"\" } }",
+	strict_is("{ \"b\" : [ 1 , 2 ] , \"a\" : { \"d\" : true , \"c\" : \"\" } "
+			  "}",
 			  "{\"a\":{\"c\":\"\",\"d\":true},\"b\":[1,2]}",
 			  "strict: no whitespace, members sorted at every depth");
 	strict_is("\"\\u0000\\u0001\\b\\t\\n\\u000b\\f\\r\\u001F\\u0020\\\"\\\\\\/"
@@ -304,8 +305,8 @@ test_strict_rules(void)
 			  "Letter O With Diaeresis\"\n}",
 			  "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xC2\x80\":"
 			  "\"Control\",\"\xC3\xB6\":\"Latin Small Letter O With Diaeresis"
-			  "\",\"\xE2\x82\xAC\":\"Euro Sign\",\"\xF0\x9F\x98\x80\":\"Emoji: "
-			  "Grinning Face\",\"\xEF\xAC\xB3\":\"Hebrew Letter Dalet With "
+			  "\",\"\xE2\x82\xAC\":\"Euro Sign\",\"\xF0\x9F\x98\x80\":\"Emoji"
+			  ": Grinning Face\",\"\xEF\xAC\xB3\":\"Hebrew Letter Dalet With "
 			  "Dagesh\"}", "strict: RFC 8785, section 3.2.3");
 
 	refused(al_canon_strict, "{\"a\":1,\"a\":1}", AL_UNSUPPORTED,
@@ -335,13 +336,15 @@ test_strict_numbers(void)
 		"1424953923781206.2", "0.1", "1e-7", "1.5e-7", "0.3", "123456.789",
 		"9007199254740991", "9007199254740994", "1e+300",
 		"100000000000000000000", "2.2250738585072014e-308",
-		"2.225073858507201e-308", "1e-323", "5.684341886080802e-14", "5.684341886080801e-14",
+		"2.225073858507201e-308", "1e-323", "5.684341886080802e-14",
+		"5.684341886080801e-14",
 		"4.450147717014403e-308", "1e+22", "6e+307", "9.0802079274763e+307",
 		"4.4501477170144e-308"
 	};
 	static const char *const other[][2] = {
 		{"-0", "0"}, {"-0.0e7", "0"}, {"1.0", "1"}, {"1e2", "100"},
-		{"4.50", "4.5"}, {"1E21", "1e+21"}, {"1000000000000000000000", "1e+21"},
+		{"4.50", "4.5"}, {"1E21", "1e+21"},
+		{"1000000000000000000000", "1e+21"},
 		{"1000000000000000000000.0", "1e+21"}, {"0.0000001", "1e-7"},
 		{"12300000000000000000000", "1.23e+22"}, {"0.0000010", "0.000001"},
 		{"123456789e-3", "123456.789"}, {"10e20", "1e+21"}, {"1e20",
@@ -628,6 +631,43 @@ test_random(void)
 		   "of which some are refused (%d of %d)", refusals, round);
 }
 
+/* Strings of all lengths around the writer's internal chunks. */
+static void
+test_lengths(void)
+{
+	static const char pieces[] = "aaaaaaaa\n\"\\\x01\x1F~";
+	char		text[1200];
+	int			density;
+	int			wrong = 0;
+	size_t		len;
+
+	for (density = 1; density <= 64; density *= 8)
+	{
+		for (len = 0; len < sizeof(text); len++)
+		{
+			AlBuf		out = {0};
+			AlBuf		want = {0};
+			AlCanonJcs	jcs;
+			size_t		i;
+
+			for (i = 0; i < len; i++)
+				text[i] = gen_random(density) == 0 ?
+					pieces[gen_random((int) sizeof(pieces) - 1)] : 'x';
+			text[len] = '\0';
+			al_canon_jcs_begin(&jcs, &out);
+			al_canon_jcs_put(&jcs, "k", 1, text, len);
+			wrong += al_canon_jcs_end(&jcs, NULL) != AL_OK;
+			al_buf_append_str(&want, "{\"k\":");
+			gen_strict_string(text, &want);
+			al_buf_append_char(&want, '}');
+			wrong += !same_bytes(&out, &want);
+			al_buf_free(&out);
+			al_buf_free(&want);
+		}
+	}
+	tap_is_int(wrong, 0, "writer: strings of every length");
+}
+
 static void
 test_jcs_writer(void)
 {
@@ -650,8 +690,8 @@ test_jcs_writer(void)
 	al_canon_jcs_put(&jcs, BYTES("\xEE\x80\x80"), BYTES("0123456789abcdef"));
 	tap_is_int(al_canon_jcs_end(&jcs, &err), AL_OK, "writer: some members");
 	tap_is_bytes(out.data, out.len,
-				 BYTES("{\"\":\"\",\"a\":null,\"a\\\"\":\"x\\\"y\\\\z\\n\\u0001"
-					   "\\u0000end\",\"\xF0\x9F\x98\x80\":\"\xC3\xA9\","
+				 BYTES("{\"\":\"\",\"a\":null,\"a\\\"\":\"x\\\"y\\\\z\\n"
+					   "\\u0001\\u0000end\",\"\xF0\x9F\x98\x80\":\"\xC3\xA9\","
 					   "\"\xEE\x80\x80\":\"0123456789abcdef\"}"),
 				 "  are written in the strict form");
 	tap_is_int(al_canon_strict(out.data, out.len, &again, &err), AL_OK,
@@ -700,5 +740,6 @@ main(void)
 	test_size();
 	test_random();
 	test_jcs_writer();
+	test_lengths();
 	return tap_done();
 }
