@@ -381,7 +381,7 @@ al_redact_form(const AlRedactRules *rules, const char *body, size_t len,
 	{
 		const char *amp = memchr(body + from, '&', len - from);
 		size_t		end = amp ? (size_t) (amp - body) : len;
-		uint32_t	name;
+		uint32_t	name = AL_REDACT_NO_NAME;
 
 		next = amp ? end + 1 : len;
 		status = look_up_pair(&removal, body + from, end - from, &scratch,
