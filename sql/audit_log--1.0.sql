@@ -793,6 +793,31 @@ COMMENT ON FUNCTION audit.track_new_table(regclass) IS
  * The event triggers run as the role that installed the extension, since
  * whoever runs DDL needs no right on the audit schema.
  */
+CREATE FUNCTION audit.watch_trigger(schema_name text, table_name text,
+									trigger name, function oid,
+									details text[], entity json) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	/* audit.on_sql_drop() knows a capture trigger by its name. */
+	IF details[1] = 'RENAME' AND function = 'audit.capture()'::regprocedure THEN
+		RAISE EXCEPTION 'trigger of tracked table "%.%" cannot be renamed',
+			schema_name, table_name
+			USING ERRCODE = 'feature_not_supported';
+	END IF;
+	IF details[1] = 'REPLACE TRIGGER'
+		AND (trigger LIKE 'audit\_log%' OR function = 'audit.capture()'::regprocedure)
+	THEN
+		PERFORM audit.log_ddl(schema_name, table_name, NULL, entity);
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.watch_trigger(text, text, name, oid, text[], json)
+	FROM PUBLIC;
+COMMENT ON FUNCTION audit.watch_trigger(text, text, name, oid, text[], json) IS
+	'refuses to rename a capture trigger and records its replacement';
+
 CREATE FUNCTION audit.on_ddl_command_end() RETURNS event_trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -803,14 +828,26 @@ DECLARE
 	attached regclass;
 BEGIN
 	FOR command IN
-		SELECT c.*, cl.relname, n.nspname
+		SELECT c.*, cl.relname, n.nspname, t.tgname, t.tgfoid
 		FROM pg_event_trigger_ddl_commands() AS c
-			JOIN pg_class cl ON cl.oid = c.objid
+			LEFT JOIN pg_trigger t
+				ON c.classid = 'pg_trigger'::regclass AND t.oid = c.objid
+			JOIN pg_class cl ON cl.oid = coalesce(t.tgrelid, c.objid)
 			JOIN pg_namespace n ON n.oid = cl.relnamespace
-		WHERE c.classid = 'pg_class'::regclass
+		WHERE c.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass)
 			AND NOT c.in_extension
 			AND cl.relkind IN ('r', 'p', 'f')
 	LOOP
+		details := audit.ddl_details(command.command);
+		IF command.tgname IS NOT NULL THEN
+			PERFORM audit.watch_trigger(command.nspname::text, command.relname::text,
+				command.tgname, command.tgfoid, details,
+				json_build_object('command_tag', command.command_tag,
+								  'object_type', command.object_type,
+								  'object_identity', command.object_identity,
+								  'details', details));
+			CONTINUE;
+		END IF;
 		IF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
 		THEN
 			PERFORM audit.track_new_table(command.objid);
@@ -823,7 +860,6 @@ BEGIN
 			CONTINUE;
 		END IF;
 
-		details := audit.ddl_details(command.command);
 		IF details[1] = 'RENAME COLUMN' THEN
 			PERFORM audit.follow_rename(command.objid, details[2], details[3]);
 		ELSIF 'ATTACH PARTITION' = ANY (details) THEN
@@ -837,7 +873,7 @@ BEGIN
 			PERFORM audit.track_new_table(command.objid);
 		END IF;
 		/* Making a trigger fire always only strengthens. */
-		IF audit.is_tracked(command.objid)
+		IF (audit.is_tracked(command.objid) OR command.nspname = 'audit')
 			AND details[1] IS DISTINCT FROM 'ENABLE ALWAYS TRIGGER'
 		THEN
 			PERFORM audit.log_ddl(command.nspname::text, command.relname::text, NULL,
@@ -876,7 +912,9 @@ BEGIN
 				AND whole.address_names[2] = t.address_names[2]
 		WHERE t.object_type = 'trigger' AND NOT t.is_temporary
 			AND t.address_names[3] LIKE 'audit\_log%'
-			AND t.address_names[1] <> 'audit'
+			/* Unless the extension goes, and its tables with it. */
+			AND (t.address_names[1] <> 'audit'
+				 OR to_regclass('audit.audit_objects') IS NOT NULL)
 	LOOP
 		PERFORM audit.log_ddl(dropped.schema_name, dropped.table_name, NULL,
 			json_build_object('command_tag', tg_tag,
@@ -892,7 +930,7 @@ COMMENT ON FUNCTION audit.on_sql_drop() IS
 CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
 	WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO',
 				 'ALTER TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE',
-				 'CREATE SCHEMA', 'ALTER TRIGGER')
+				 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER')
 	EXECUTE FUNCTION audit.on_ddl_command_end();
 ALTER EVENT TRIGGER audit_log_ddl_command_end ENABLE ALWAYS;
 
