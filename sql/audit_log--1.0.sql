@@ -349,6 +349,8 @@ BEGIN
 		UNION
 		SELECT target
 	LOOP
+		/* A foreign table can be truncated, yet has no trigger for it. */
+		CONTINUE WHEN (SELECT relkind FROM pg_class WHERE oid = member) = 'f';
 		IF EXISTS (SELECT FROM pg_trigger
 				   WHERE tgrelid = member
 					   AND tgfoid = 'audit.capture()'::regprocedure
@@ -372,8 +374,8 @@ COMMENT ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean) IS
 	'gives a table and its partitions the trigger that records TRUNCATE';
 
 /*
- * A partitioned table's trigger has another name than a plain table's, so that
- * a table tracked by itself can become a partition of a tracked one.
+ * A partitioned table's trigger is named after the table: its partitions get
+ * it under the same name, beside one that they may have had of their own.
  */
 CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 								   mask text[], skip_unchanged boolean,
@@ -382,10 +384,9 @@ CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	partitioned boolean := (SELECT relkind OPERATOR(pg_catalog.=) 'p'
-							FROM pg_class WHERE oid = target);
-	name name := CASE WHEN partitioned THEN 'audit_log_partitions'
-					  ELSE 'audit_log' END;
+	name name := (SELECT CASE WHEN relkind = 'p' THEN 'audit_log_of_' || relname
+							  ELSE 'audit_log' END
+				  FROM pg_class WHERE oid = target);
 	args text[] := '{}';
 	options text;
 	member regclass;
@@ -423,6 +424,24 @@ COMMENT ON FUNCTION audit.add_triggers(regclass, text[], text[], boolean,
 									   boolean) IS
 	'gives a table its capture triggers, in place of those it had';
 
+/* Throws unless the argument is a plain list of names. */
+CREATE FUNCTION audit.check_columns(names text[]) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF names IS NULL OR array_ndims(names) > 1
+		OR array_position(names, NULL) IS NOT NULL
+	THEN
+		RAISE EXCEPTION 'a list of columns must be an array of one dimension without nulls'
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.check_columns(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION audit.check_columns(text[]) IS
+	'throws unless the argument is a plain list of names';
+
 CREATE FUNCTION audit.enable(target regclass, exclude text[] DEFAULT '{}',
 							 mask text[] DEFAULT '{}',
 							 skip_unchanged boolean DEFAULT false,
@@ -441,6 +460,12 @@ BEGIN
 	THEN
 		RAISE EXCEPTION 'arguments of audit.enable() must not be null'
 			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM audit.check_columns(exclude);
+	PERFORM audit.check_columns(mask);
+	IF rel.oid IS NULL THEN
+		RAISE EXCEPTION 'relation with OID % does not exist', target::oid
+			USING ERRCODE = 'undefined_table';
 	END IF;
 	IF rel.relkind NOT IN ('r', 'p', 'f') THEN
 		RAISE EXCEPTION '"%" is not a table', target
@@ -517,7 +542,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'Call audit.disable() for the partitioned table.';
 	END IF;
-	IF NOT audit.is_tracked(target) THEN
+	IF audit.is_tracked(target) IS NOT TRUE THEN
 		RAISE EXCEPTION 'table "%" is not tracked', target
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
@@ -567,6 +592,18 @@ BEGIN
 		RAISE EXCEPTION 'schema "%" does not exist', target_schema
 			USING ERRCODE = 'invalid_schema_name';
 	END IF;
+	IF target_schema IN ('audit', 'information_schema')
+		OR target_schema LIKE 'pg\_%'
+	THEN
+		RAISE EXCEPTION 'tables of schema "%" cannot be tracked', target_schema
+			USING ERRCODE = 'feature_not_supported';
+	END IF;
+	IF skip_unchanged IS NULL OR snapshot IS NULL OR record_applied IS NULL THEN
+		RAISE EXCEPTION 'arguments of audit.enable_all() must not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM audit.check_columns(exclude);
+	PERFORM audit.check_columns(mask);
 	DELETE FROM audit.tracking_rules r
 	WHERE r.schema_name IS NOT DISTINCT FROM target_schema;
 	INSERT INTO audit.tracking_rules
@@ -645,7 +682,10 @@ REVOKE ALL ON FUNCTION audit.ddl_details(pg_ddl_command) FROM PUBLIC;
 COMMENT ON FUNCTION audit.ddl_details(pg_ddl_command) IS
 	'what a command did to a table: (subcommand, name, new name), flattened';
 
-/* After a column was renamed: the options name it by its new name. */
+/*
+ * After a column was renamed: the options of the table, and of those that
+ * inherit the column, name it by its new name.
+ */
 CREATE FUNCTION audit.follow_rename(target regclass, old_name text,
 									new_name text) RETURNS void
 	LANGUAGE plpgsql
@@ -654,21 +694,30 @@ AS $$
 DECLARE
 	tracked record;
 BEGIN
-	SELECT coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
-		coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
-		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
-		t.tgenabled = 'A' AS record_applied
-	INTO tracked
-	FROM pg_trigger t, LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
-	WHERE t.tgrelid = target AND t.tgfoid = 'audit.capture()'::regprocedure
-		AND t.tgparentid = 0 AND (t.tgtype & 1) = 1;
-	IF FOUND AND old_name = ANY (tracked.exclude || tracked.mask) THEN
-		PERFORM audit.add_triggers(target,
-								   array_replace(tracked.exclude, old_name, new_name),
-								   array_replace(tracked.mask, old_name, new_name),
-								   tracked.skip_unchanged,
-								   tracked.record_applied);
-	END IF;
+	FOR tracked IN
+		WITH RECURSIVE family (relid) AS (
+			SELECT target::oid
+			UNION
+			SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.relid
+		)
+		SELECT t.tgrelid::regclass AS relid,
+			coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
+			coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
+			'skip_unchanged' = ANY (a.args) AS skip_unchanged,
+			t.tgenabled = 'A' AS record_applied
+		FROM family f JOIN pg_trigger t ON t.tgrelid = f.relid,
+			LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
+		WHERE t.tgfoid = 'audit.capture()'::regprocedure
+			AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
+	LOOP
+		IF old_name = ANY (tracked.exclude || tracked.mask) THEN
+			PERFORM audit.add_triggers(tracked.relid,
+									   array_replace(tracked.exclude, old_name, new_name),
+									   array_replace(tracked.mask, old_name, new_name),
+									   tracked.skip_unchanged,
+									   tracked.record_applied);
+		END IF;
+	END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.follow_rename(regclass, text, text) FROM PUBLIC;
@@ -721,7 +770,8 @@ BEGIN
 		INTO rule
 		FROM audit.tracking_rules r
 		WHERE (r.schema_name IS NULL
-			   OR r.schema_name = rel.relnamespace::regnamespace::name)
+			   OR r.schema_name = (SELECT nspname FROM pg_namespace
+								   WHERE oid = rel.relnamespace))
 			AND rel.relnamespace NOT IN ('audit'::regnamespace,
 										 'pg_catalog'::regnamespace)
 		ORDER BY r.schema_name NULLS LAST
@@ -753,9 +803,10 @@ DECLARE
 	attached regclass;
 BEGIN
 	FOR command IN
-		SELECT c.*, cl.relname, cl.relnamespace::regnamespace::name AS nspname
+		SELECT c.*, cl.relname, n.nspname
 		FROM pg_event_trigger_ddl_commands() AS c
 			JOIN pg_class cl ON cl.oid = c.objid
+			JOIN pg_namespace n ON n.oid = cl.relnamespace
 		WHERE c.classid = 'pg_class'::regclass
 			AND NOT c.in_extension
 			AND cl.relkind IN ('r', 'p', 'f')
@@ -763,6 +814,12 @@ BEGIN
 		IF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
 		THEN
 			PERFORM audit.track_new_table(command.objid);
+			/* CREATE TABLE AS wrote its rows before there was a trigger. */
+			IF command.command_tag IN ('CREATE TABLE AS', 'SELECT INTO')
+				AND audit.is_tracked(command.objid)
+			THEN
+				PERFORM audit.snapshot(command.objid, 'audit.capture()');
+			END IF;
 			CONTINUE;
 		END IF;
 
@@ -776,6 +833,8 @@ BEGIN
 			LOOP
 				PERFORM audit.track_new_table(attached);
 			END LOOP;
+		ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
+			PERFORM audit.track_new_table(command.objid);
 		END IF;
 		/* Making a trigger fire always only strengthens. */
 		IF audit.is_tracked(command.objid)

@@ -1,6 +1,7 @@
 -- A subtransaction that aborts takes the records made in it and no other; an
 -- error in the middle of a statement leaves nothing behind in the session.
 \pset null -
+\set SHOW_CONTEXT never
 CREATE SCHEMA writing_subtransactions;
 SET search_path = writing_subtransactions;
 CREATE VIEW news AS

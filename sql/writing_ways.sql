@@ -1,6 +1,7 @@
 -- Every way of writing a row leaves exactly one record for it, which the same
 -- transaction sees right after the statement.
 \pset null -
+\set SHOW_CONTEXT never
 CREATE SCHEMA writing_ways;
 SET search_path = writing_ways;
 

@@ -133,6 +133,7 @@ look_up_token(const Removal *removal, uint32_t node, const AlJsonToken *token,
 {
 	AlStatus	status;
 
+	*child = AL_REDACT_NOWHERE;
 	if (!token->escaped)
 	{
 		*name = al_redact_rules_find(removal->rules, node,
@@ -143,7 +144,6 @@ look_up_token(const Removal *removal, uint32_t node, const AlJsonToken *token,
 	al_buf_reset(scratch);
 	status = al_json_decode(removal->input, token, true, scratch, err);
 	*name = AL_REDACT_NO_NAME;
-	*child = AL_REDACT_NOWHERE;
 	if (status == AL_OK)
 		*name = al_redact_rules_find(removal->rules, node, scratch->data,
 									 scratch->len, child);
@@ -355,6 +355,7 @@ look_up_pair(const Removal *removal, const char *pair, size_t len,
 	}
 	al_buf_reset(scratch);
 	decode_form(pair, key_len, scratch);
+	*name = AL_REDACT_NO_NAME;
 	if (scratch->failed)
 		return al_status_fail(err, AL_NO_MEMORY, "out of memory");
 	*name = look_up_form(removal->rules, scratch->data, scratch->len);

@@ -15,7 +15,7 @@ use List::Util qw(max min);
 
 our @EXPORT = qw(
   $quick $rounds $rows in_order median spread ratio per_row title say_line
-  note bar connect_server run_pgbench);
+  note bar clock connect_server run_pgbench);
 
 our $quick = $ENV{BENCH_QUICK} ? 1 : 0;
 our $rounds = $ENV{BENCH_ROUNDS} || ($quick ? 3 : 5);
@@ -45,6 +45,12 @@ sub spread
 }
 
 sub ratio { return spread('%.2f', @_) }
+
+# How statements are timed
+sub clock
+{
+	return -r "/proc/$$/schedstat" ? 'processor time of the server process' : 'time on the clock';
+}
 
 # ------------------------------------------------------------------- output
 
@@ -92,11 +98,14 @@ sub connect_server
 	$self->{pid} = open2($self->{out}, $self->{in},
 		"$ENV{BENCH_BINDIR}/psql", '-qXAt', '-v', 'ON_ERROR_STOP=1');
 	$self->{in}->autoflush(1);
+	$self->{backend} = $self->sql('SELECT pg_backend_pid();');
 	return $self;
 }
 
-# run_pgbench(script text, clients, seconds, more arguments): a hash with tps
-# and the latencies in milliseconds, sorted, when "log" is among the arguments
+# run_pgbench(script text, clients, seconds, ...): a hash with the transactions
+# a second.  More arguments: options => settings of the sessions; skip =>
+# seconds at the beginning that do not count; with it or log => 1 the latencies
+# of the transactions come too, in milliseconds, sorted.
 sub run_pgbench
 {
 	my ($script, $clients, $seconds, %more) = @_;
@@ -107,26 +116,34 @@ sub run_pgbench
 	open my $fh, '>', $file or die $!;
 	print $fh $script;
 	close $fh or die $!;
+	local $ENV{PGOPTIONS} = $more{options} // '';
+	my $skip = $more{skip} // 0;
+	my $log = $skip || $more{log};
 	my @command = ("$ENV{BENCH_BINDIR}/pgbench", '-n', '-M', 'prepared', '-f', $file,
-		'-c', $clients, '-j', $clients, '-T', $seconds);
-	push @command, '-l', "--log-prefix=$prefix" if $more{log};
-	push @command, @{ $more{arguments} // [] };
+		'-c', $clients, '-j', $clients, '-T', $seconds + $skip);
+	push @command, '-l', "--log-prefix=$prefix" if $log;
 	open my $out, '-|', "@command 2>&1" or die $!;
 	my $text = do { local $/; <$out> };
 	close $out or die "pgbench failed:\n$text";
 	($result{tps}) = $text =~ /^tps = ([\d.]+) \(without/m or die $text;
-	if ($more{log})
+	return \%result unless $log;
+
+	my @done;
+	for my $name (glob "$prefix.*")
 	{
-		my @latencies;
-		for my $log (glob "$prefix.*")
+		open my $fh, '<', $name or die $!;
+		while (<$fh>)
 		{
-			open my $fh, '<', $log or die $!;
-			while (<$fh>) { push @latencies, (split)[2] / 1000 }
-			close $fh;
-			unlink $log;
+			my (undef, undef, $us, undef, $second, $fraction) = split;
+			push @done, [ $second + $fraction / 1e6, $us / 1000 ];
 		}
-		$result{latencies} = [ sort { $a <=> $b } @latencies ];
+		close $fh;
+		unlink $name;
 	}
+	my $from = min(map { $_->[0] } @done) + $skip;
+	@done = grep { $_->[0] >= $from } @done;
+	$result{latencies} = [ sort { $a <=> $b } map { $_->[1] } @done ];
+	$result{tps} = @done / $seconds if $skip;
 	return \%result;
 }
 
@@ -151,25 +168,30 @@ sub sql
 	die "a statement failed: $sql\n";
 }
 
-# Milliseconds that one statement takes, as psql sees it.
-sub ms
+# Milliseconds of processor time that the backend has used, or undef
+sub processor_ms
 {
-	my ($self, $sql) = @_;
-	my @times = map { /^Time: ([\d.]+) ms/ ? $1 : () } $self->sql("\\timing on\n$sql;\n\\timing off");
-
-	die "no time for: $sql\n" unless @times == 1;
-	return $times[0];
+	my ($self) = @_;
+	open my $fh, '<', "/proc/$self->{backend}/schedstat" or return undef;
+	my ($ns) = split ' ', <$fh>;
+	return $ns / 1e6;
 }
 
-# The same, with the bytes of WAL that it wrote.
-sub ms_and_wal
+# What one statement takes: "ms" by the clock that Bench::clock() names, "wall"
+# as psql sees it, and the bytes of WAL that it wrote.
+sub measure
 {
 	my ($self, $sql) = @_;
-	my $before = $self->sql('SELECT pg_current_wal_insert_lsn();');
-	my $ms = $self->ms($sql);
-	my $wal = $self->sql("SELECT pg_current_wal_insert_lsn() - '$before'::pg_lsn;");
+	my $wal = $self->sql('SELECT pg_current_wal_insert_lsn();');
+	my $processor = $self->processor_ms;
+	my @times = map { /^Time: ([\d.]+) ms/ ? $1 : () } $self->sql("\\timing on\n$sql;\n\\timing off");
+	my %result;
 
-	return ($ms, $wal);
+	die "no time for: $sql\n" unless @times == 1;
+	$result{wall} = $times[0];
+	$result{ms} = defined $processor ? $self->processor_ms - $processor : $times[0];
+	$result{wal} = $self->sql("SELECT pg_current_wal_insert_lsn() - '$wal'::pg_lsn;");
+	return \%result;
 }
 
 sub finish
