@@ -4,8 +4,8 @@
  * Who asks, and whether that is allowed: bearer tokens, client certificates,
  * and the checks that keep other web sites out of a browser's reach.
  */
-#ifndef AUDIT_LOG_HTTPD_AUTH_H
-#define AUDIT_LOG_HTTPD_AUTH_H
+#ifndef AUDIT_LOG_AUTH_H
+#define AUDIT_LOG_AUTH_H
 
 #include <microhttpd.h>
 
@@ -29,4 +29,4 @@ al_auth_check_certificate(struct MHD_Connection *mhd, AlIdentity *identity);
 extern bool
 al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd);
 
-#endif /* AUDIT_LOG_HTTPD_AUTH_H */
+#endif /* AUDIT_LOG_AUTH_H */

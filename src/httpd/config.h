@@ -4,8 +4,8 @@
  * What the command line says.  Filled in once, before any thread starts, and
  * read-only from then on.
  */
-#ifndef AUDIT_LOG_HTTPD_CONFIG_H
-#define AUDIT_LOG_HTTPD_CONFIG_H
+#ifndef AUDIT_LOG_CONFIG_H
+#define AUDIT_LOG_CONFIG_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -72,4 +72,4 @@ extern bool
 al_config_parse_address(const char *text, unsigned char address[16]);
 extern bool al_config_trusts(const AlConfig *config, const char *address);
 
-#endif /* AUDIT_LOG_HTTPD_CONFIG_H */
+#endif /* AUDIT_LOG_CONFIG_H */

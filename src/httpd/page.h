@@ -3,11 +3,11 @@
  *
  * The page at "/".
  */
-#ifndef AUDIT_LOG_HTTPD_PAGE_H
-#define AUDIT_LOG_HTTPD_PAGE_H
+#ifndef AUDIT_LOG_PAGE_H
+#define AUDIT_LOG_PAGE_H
 
 #include "request.h"
 
 extern void al_page_answer(AlRequest *request);
 
-#endif /* AUDIT_LOG_HTTPD_PAGE_H */
+#endif /* AUDIT_LOG_PAGE_H */

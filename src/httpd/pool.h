@@ -3,8 +3,8 @@
  *
  * Worker threads, each with a database connection of its own.
  */
-#ifndef AUDIT_LOG_HTTPD_POOL_H
-#define AUDIT_LOG_HTTPD_POOL_H
+#ifndef AUDIT_LOG_POOL_H
+#define AUDIT_LOG_POOL_H
 
 #include "request.h"
 
@@ -50,4 +50,4 @@ extern bool		 al_pool_reconnect(AlDatabase *db);
 extern void		 al_pool_arg(AlArgs *args, const char *value);
 extern void al_pool_arg_bytes(AlArgs *args, const char *bytes, size_t len);
 
-#endif /* AUDIT_LOG_HTTPD_POOL_H */
+#endif /* AUDIT_LOG_POOL_H */

@@ -5,8 +5,8 @@
  * came on.  A request belongs to one thread at a time: to its event loop
  * while it arrives and leaves, to a worker in between.
  */
-#ifndef AUDIT_LOG_HTTPD_REQUEST_H
-#define AUDIT_LOG_HTTPD_REQUEST_H
+#ifndef AUDIT_LOG_REQUEST_H
+#define AUDIT_LOG_REQUEST_H
 
 #include <libpq-fe.h>
 #include <microhttpd.h>
@@ -136,4 +136,4 @@ extern void	   al_request_drain(void);
 extern bool	   al_request_is_draining(void);
 extern int64_t al_request_now(void);
 
-#endif /* AUDIT_LOG_HTTPD_REQUEST_H */
+#endif /* AUDIT_LOG_REQUEST_H */

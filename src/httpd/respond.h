@@ -3,8 +3,8 @@
  *
  * Answers: their bodies, headers and the line about them in the access log.
  */
-#ifndef AUDIT_LOG_HTTPD_RESPOND_H
-#define AUDIT_LOG_HTTPD_RESPOND_H
+#ifndef AUDIT_LOG_RESPOND_H
+#define AUDIT_LOG_RESPOND_H
 
 #include "request.h"
 
@@ -32,4 +32,4 @@ extern bool al_respond_is_transient(const PGresult *result);
 extern enum MHD_Result al_respond_send(AlRequest *request);
 extern void			   al_respond_free(AlRequest *request);
 
-#endif /* AUDIT_LOG_HTTPD_RESPOND_H */
+#endif /* AUDIT_LOG_RESPOND_H */

@@ -4,8 +4,8 @@
  * Percent-decoding, query strings and forms.  Strict: what cannot be text of
  * a UTF-8 database is refused here, once, for all parameters.
  */
-#ifndef AUDIT_LOG_HTTPD_URI_H
-#define AUDIT_LOG_HTTPD_URI_H
+#ifndef AUDIT_LOG_URI_H
+#define AUDIT_LOG_URI_H
 
 #include "../core/buf.h"
 
@@ -34,4 +34,4 @@ extern void		   al_uri_free_params(AlParams *params);
 extern void		   al_uri_encode(AlBuf *out, const char *text);
 extern char		  *al_uri_printable(const char *text);
 
-#endif /* AUDIT_LOG_HTTPD_URI_H */
+#endif /* AUDIT_LOG_URI_H */
