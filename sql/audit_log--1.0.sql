@@ -25,6 +25,9 @@ $$;
 /*
  * Fixed-width columns first, then those that indexes need: a writer deforms
  * little of a tuple to index it.  src/backend/store.h numbers the columns.
+ *
+ * Texts with an index have collation "C": it compares fastest, and the index
+ * does not depend on the version of a locale that the next system may bring.
  */
 CREATE TABLE audit.audit_objects
 (
@@ -32,8 +35,8 @@ CREATE TABLE audit.audit_objects
 	txid					xid8 NOT NULL,
 	occurred_at				timestamptz NOT NULL,
 	expire					timestamptz,
-	request_id				text,
-	entity_key				text,
+	request_id				text COLLATE "C",
+	entity_key				text COLLATE "C",
 	salt					bytea NOT NULL,
 	operation				text NOT NULL,
 	schema_name				text NOT NULL,
@@ -71,7 +74,7 @@ CREATE TABLE audit.audit_requests
 	txid					xid8 NOT NULL,
 	occurred_at				timestamptz NOT NULL,
 	expire					timestamptz,
-	request_id				text NOT NULL,
+	request_id				text COLLATE "C" NOT NULL,
 	salt					bytea NOT NULL,
 	status					integer NOT NULL,
 	method					text NOT NULL,
@@ -104,7 +107,7 @@ CREATE TABLE audit.audit_requests
  */
 CREATE TABLE audit.signing_keys
 (
-	id						text NOT NULL,
+	id						text COLLATE "C" NOT NULL,
 	algorithm				text NOT NULL,
 	public_key				text NOT NULL,
 	first_use				timestamptz NOT NULL
