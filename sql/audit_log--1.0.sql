@@ -2032,18 +2032,18 @@ BEGIN
 	END IF;
 	width := greatest(1, ceil((until - since)::numeric / slices));
 	EXECUTE format(
-		'SELECT json_agg(json_build_array($1 + s.slice * $3, coalesce(c.n, 0)) ORDER BY s.slice)::text'
+		'SELECT string_agg(format(''[%%s,%%s]'', $1 + s.slice * $3, coalesce(c.n, 0)), '','' ORDER BY s.slice)'
 		' FROM generate_series(0, ($2 - $1 - 1) / $3) AS s(slice)'
-		' LEFT JOIN (SELECT (r.request_timestamp - $1) / $3 AS slice, count(*) AS n'
+		' LEFT JOIN (SELECT date_bin($4, r.occurred_at, to_timestamp($1)) AS start, count(*) AS n'
 		' FROM audit.%I r WHERE r.id >= %L AND r.id < %L GROUP BY 1) c'
-		' ON c.slice = s.slice',
+		' ON c.start = to_timestamp($1 + s.slice * $3)',
 		coalesce(stream, 'objects'), audit.api_first_id(since),
 		audit.api_first_id(until))
-	INTO data USING since, until, width;
+	INTO data USING since, until, width, make_interval(secs => width);
 	status := 200;
 	body := '{"stream":"' || coalesce(stream, 'objects') || '","after":'
 		|| since || ',"before":' || until || ',"step":' || width
-		|| ',"data":' || data || '}';
+		|| ',"data":[' || data || ']}';
 END
 $$;
 REVOKE ALL ON FUNCTION audit.api_histogram(text, text, text, text)

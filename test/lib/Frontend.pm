@@ -1,0 +1,168 @@
+# test/lib/Frontend.pm
+#
+# What HTTP tests share: a running audit_log_httpd and ways to talk to it.
+#
+#   my $web = Frontend->start($node, $db, '--expose=public.consumers');
+#   my $answer = $web->get('/audit/objects?size=2');    # {status,headers,json,...}
+#   my $answer = $web->send('POST', '/consumers', $body, { 'content-type' => ... });
+#   my $text = $web->raw("GET / HTTP/1.1\r\n...");      # whatever bytes come back
+#   $web->stop;
+#
+# AUDIT_LOG_HTTPD names another build of the program, one with sanitizers say.
+package Frontend;
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use HTTP::Tiny;
+use IO::Socket::INET;
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(sleep time);
+
+# The program of this tree, else the one that is installed.
+sub program
+{
+	return $ENV{AUDIT_LOG_HTTPD} if $ENV{AUDIT_LOG_HTTPD};
+	my $built = "$FindBin::RealBin/../../bin/audit_log_httpd";
+	return -x $built ? $built : 'audit_log_httpd';
+}
+
+# A login role that can call the API and nothing else.
+sub create_role
+{
+	my ($node, $db, $role) = @_;
+	$node->safe_psql($db, "CREATE ROLE $role LOGIN IN ROLE audit_log_api");
+	return $role;
+}
+
+my $count = 0;
+
+sub start
+{
+	my ($class, $node, $db, @flags) = @_;
+	my $log = "$PostgreSQL::Test::Utils::log_path/httpd_" . ++$count . ".log";
+	my $self = bless { log => $log, node => $node }, $class;
+
+	$self->{user} = 'web';
+	$self->{listen} = '127.0.0.1:0';
+	@flags = grep { !/^--listen=(.*)/ or ($self->{listen} = $1, 0)[1] } @flags;
+	$self->{pid} = fork // die $!;
+	if ($self->{pid} == 0)
+	{
+		$ENV{PGHOST} = $node->host;
+		$ENV{PGPORT} = $node->port;
+		$ENV{PGDATABASE} = $db;
+		$ENV{PGUSER} = 'web';
+		open STDOUT, '>', "$log.access" or die $!;
+		open STDERR, '>', $log or die $!;
+		exec program(), "--listen=$self->{listen}", @flags or exit 127;
+	}
+	for (1 .. 200)
+	{
+		my $text = -e $log ? slurp_file($log) : '';
+		last if ($self->{port}) = $text =~ /listening on .* port (\d+)/;
+		sleep 0.05;
+	}
+	die "no frontend: " . slurp_file($log) unless $self->{port};
+	$self->{url} = "http://127.0.0.1:$self->{port}";
+	$self->{http} = HTTP::Tiny->new(timeout => 60, max_redirect => 0);
+	return $self;
+}
+
+# False when it did not end by itself after SIGTERM.
+sub stop
+{
+	my ($self) = @_;
+	my $pid = delete $self->{pid} or return 1;
+	kill TERM => $pid;
+	for (1 .. 300)
+	{
+		if (waitpid($pid, 1) == $pid)
+		{
+			$self->{exit} = $?;
+			return $? == 0;
+		}
+		sleep 0.05;
+	}
+	kill KILL => $pid;
+	waitpid $pid, 0;
+	return 0;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	local ($?, $@);
+	$self->stop;
+}
+
+sub send
+{
+	my ($self, $method, $path, $body, $headers) = @_;
+	my %options = (headers => { %{ $headers // {} } });
+
+	if (defined $body)
+	{
+		$options{content} = $body;
+		$options{headers}{'content-type'} //= 'application/json';
+	}
+	my $answer = $self->{http}->request($method, "$self->{url}$path", \%options);
+	$answer->{content} //= '';
+	$answer->{json} = eval { JSON::PP->new->utf8->decode($answer->{content}) }
+	  if ($answer->{headers}{'content-type'} // '') =~ /json/;
+	$answer->{id} = $answer->{headers}{'x-kong-admin-request-id'};
+	return $answer;
+}
+
+sub get
+{
+	my ($self, $path, $headers) = @_;
+	return $self->send('GET', $path, undef, $headers);
+}
+
+sub socket
+{
+	my ($self) = @_;
+	return IO::Socket::INET->new(
+		PeerAddr => '127.0.0.1',
+		PeerPort => $self->{port},
+		Timeout => 10) || die "connect: $!";
+}
+
+# Sends the bytes as they are; returns what comes until the other side closes,
+# or nothing comes for "patience" seconds.
+sub raw
+{
+	my ($self, $bytes, $patience) = @_;
+	my $socket = $self->socket;
+	my $text = '';
+
+	$socket->autoflush(1);
+	{
+		local $SIG{PIPE} = 'IGNORE';
+		print $socket $bytes;
+	}
+	my $select = IO::Select->new($socket);
+	while ($select->can_read($patience // 2))
+	{
+		last unless sysread $socket, $text, 65536, length $text;
+	}
+	return $text;
+}
+
+# All records of a request, once it has the number that is expected (records of
+# answers that wait for nothing are written right after them).
+sub records
+{
+	my ($self, $db, $id, $expected) = @_;
+	$expected //= 1;
+	$self->{node}->poll_query_until($db,
+		"SELECT count(*) >= $expected FROM audit.requests WHERE request_id = '$id'");
+	my $json = $self->{node}->safe_psql($db,
+		"SELECT coalesce(json_agg(audit.record(r)), '[]') FROM audit.requests r WHERE request_id = '$id'");
+	return @{ JSON::PP->new->utf8->decode($json) };
+}
+
+1;
