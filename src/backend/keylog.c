@@ -12,12 +12,16 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -25,13 +29,19 @@
 #include "keylog.h"
 #include "store.h"
 
-/* The key that is known to be stored, unless a transaction aborts. */
+/*
+ * The key that is known to be stored, and the table that holds it.  Forgotten
+ * when a transaction aborts, and when one is prepared, since that may be
+ * rolled back later and elsewhere; and when the table changes, since the
+ * extension may have been dropped and created again.
+ */
 static char known[AL_KEY_ID_LEN + 1];
+static Oid	known_in;
 
 static void
 on_xact_event(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_ABORT)
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		known[0] = '\0';
 }
 
@@ -43,11 +53,29 @@ on_subxact_event(SubXactEvent event, SubTransactionId subid,
 		known[0] = '\0';
 }
 
+static void
+on_relcache_event(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == known_in)
+		known[0] = '\0';
+}
+
 void
 al_keylog_init(void)
 {
+	CacheRegisterRelcacheCallback(on_relcache_event, (Datum) 0);
 	RegisterXactCallback(on_xact_event, NULL);
 	RegisterSubXactCallback(on_subxact_event, NULL);
+}
+
+/* An index by the id of keys alone or first, as the install script makes it. */
+static bool
+is_by_id(Relation index)
+{
+	return index->rd_rel->relam == BTREE_AM_OID &&
+		index->rd_index->indisvalid &&
+		index->rd_index->indkey.values[0] == AL_SIGNING_KEY_ID &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 }
 
 static bool
@@ -60,20 +88,29 @@ is_stored(const char *id)
 	bool		found = false;
 	ListCell   *lc;
 
-	/* One index; without it the key is stored once more, which does no harm. */
+	/* Without an index the key is stored once more, which does no harm. */
 	foreach(lc, indexes)
 	{
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		IndexScanDesc scan = index_beginscan(rel, index, SnapshotSelf, 1, 0);
+		bool		usable = is_by_id(index);
 
-		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
-					CStringGetTextDatum(id));
-		index_rescan(scan, &key, 1, NULL, 0);
-		found = index_getnext_slot(scan, ForwardScanDirection, slot);
-		index_endscan(scan);
+		if (usable)
+		{
+			IndexScanDesc scan = index_beginscan(rel, index, SnapshotSelf,
+												 1, 0);
+
+			ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber,
+								   InvalidOid, index->rd_indcollation[0],
+								   F_TEXTEQ, CStringGetTextDatum(id));
+			index_rescan(scan, &key, 1, NULL, 0);
+			found = index_getnext_slot(scan, ForwardScanDirection, slot);
+			index_endscan(scan);
+		}
 		index_close(index, NoLock);
-		break;
+		if (usable)
+			break;
 	}
+	known_in = RelationGetRelid(rel);
 	list_free(indexes);
 	ExecDropSingleTupleTableSlot(slot);
 	al_store_close(rel);

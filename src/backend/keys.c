@@ -8,12 +8,13 @@
  * or not at all.  A value is refused where someone is there to read the
  * refusal: by SET and ALTER, and by a reload if an earlier key can stay in
  * use.  Where there is no earlier key, as at the start of a server, refusing
- * the value would mean to go on without signatures; so it is accepted, and
- * writes fail until the file is mended.
+ * the value would mean to go on without signatures; so it is accepted, which
+ * the server's log says, and writes fail until the file is mended.
  *
  * The bytes of the key are wiped where we hold them.  OpenSSL holds them while
- * the key is in use, so a process that has loaded one tells the kernel not to
- * dump its memory.
+ * the key is in use, so a process tells the kernel not to dump its memory
+ * before it reads one.  The postmaster, which only checks the file, does not:
+ * all processes would inherit it.
  */
 #include "postgres.h"
 
@@ -24,8 +25,13 @@
 #endif
 #include <unistd.h>
 
+#include "access/parallel.h"
+#include "miscadmin.h"
 #include "storage/fd.h"
+#include "tcop/cmdtag.h"
+#include "tcop/pquery.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 
 #include "core/base64.h"
 
@@ -101,6 +107,13 @@ check_file(const char *path, const struct stat *st, Problem *problem)
 	return false;
 }
 
+/* A key pasted where its path belongs must not be repeated in a message. */
+static bool
+is_no_path(const char *path)
+{
+	return strstr(path, "-----BEGIN") != NULL;
+}
+
 /*
  * Reads and parses a key file.  Returns NULL, with the problem, on failure;
  * the caller frees the key.  Throws nothing.
@@ -113,8 +126,21 @@ load(const char *path, FileState *state, Problem *problem)
 	ssize_t		len = 0;
 	AlKey	   *key = NULL;
 	AlError		error = {{0}};
-	int			fd = BasicOpenFile(path, O_RDONLY | PG_BINARY | O_NONBLOCK);
+	int			fd;
 
+	if (is_no_path(path))
+	{
+		problem->sqlstate = ERRCODE_INVALID_PARAMETER_VALUE;
+		strlcpy(problem->detail,
+				"The value is a key itself, not the path of its file.",
+				sizeof(problem->detail));
+		return NULL;
+	}
+#ifdef PR_SET_DUMPABLE
+	if (IsUnderPostmaster || !IsPostmasterEnvironment)
+		(void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+	fd = BasicOpenFile(path, O_RDONLY | PG_BINARY | O_NONBLOCK);
 	if (fd < 0)
 	{
 		problem_errno(problem, "open", path);
@@ -155,33 +181,83 @@ is_set(const char *path)
 	return path != NULL && *path != '\0';
 }
 
+/* ALTER SYSTEM has values checked as if they were read from a file. */
+static bool
+altering_system(void)
+{
+	return ActivePortal && ActivePortal->commandTag == CMDTAG_ALTER_SYSTEM;
+}
+
+/*
+ * Is a value in force already?  So it is for the worker of a parallel query,
+ * and when the server's files are read again.  It is not checked again then:
+ * every process would read the key, and signing looks at the file anyway.
+ */
+static bool
+is_in_force(const char *value, GucSource source)
+{
+	if (InitializingParallelWorker)
+		return true;
+	return IsUnderPostmaster && source < PGC_S_INTERACTIVE &&
+		!altering_system() && is_set(al_guc_signing_key) &&
+		strcmp(value, al_guc_signing_key) == 0;
+}
+
+/* The server itself logs what the postmaster refuses, and no other process. */
+static void
+log_problem(const Problem *problem, bool refused)
+{
+	if (refused && !IsUnderPostmaster)
+		return;
+	ereport(LOG,
+			(errcode(problem->sqlstate),
+			 refused ?
+			 errmsg("new value of \"audit.signing_key\" cannot be used, the earlier one stays in force") :
+			 errmsg("audit records cannot be signed and are refused"),
+			 errdetail("%s", problem->detail)));
+}
+
 bool
 al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 {
+	static bool preloaded = false;	/* the postmaster checks files, too */
 	AlKey	   *key;
 	FileState	state;
 	Problem		problem;
+	bool		refused;
 
-	if (!is_set(*newval))
-		return true;
-	if (source < PGC_S_INTERACTIVE && !is_set(al_guc_signing_key))
+	if (process_shared_preload_libraries_in_progress)
+		preloaded = true;
+	if (!is_set(*newval) || is_in_force(*newval, source))
 		return true;
 	key = load(*newval, &state, &problem);
-	if (key == NULL)
+	if (key)
 	{
-		GUC_check_errcode(problem.sqlstate);
-		GUC_check_errdetail("%s", problem.detail);
-		GUC_check_errhint("Name a PEM file with an unencrypted RSA private key of at least 2048 bits that only the database user can read.");
-		return false;
+		al_crypto_free_key(key);
+		return true;
 	}
-	al_crypto_free_key(key);
-	return true;
+	refused = source >= PGC_S_INTERACTIVE || altering_system() ||
+		is_set(al_guc_signing_key);
+	if ((!refused || (source == PGC_S_FILE && !altering_system())) &&
+		!(IsUnderPostmaster && preloaded))
+		log_problem(&problem, refused);
+	if (!refused)
+		return true;
+	if (is_no_path(*newval))
+		GUC_check_errmsg("invalid value for parameter \"audit.signing_key\"");
+	GUC_check_errcode(problem.sqlstate);
+	GUC_check_errdetail("%s", problem.detail);
+	GUC_check_errhint("Name a PEM file with an unencrypted RSA private key of at least 2048 bits that only the database user can read.");
+	return false;
 }
 
+/* Called with the earlier value still in the variable. */
 void
 al_keys_assign_signing_key(const char *newval, void *extra)
 {
-	drop_current();
+	if (!is_set(newval) || !is_set(al_guc_signing_key) ||
+		strcmp(newval, al_guc_signing_key) != 0)
+		drop_current();
 }
 
 /* Are records to be signed? */
@@ -216,9 +292,6 @@ al_keys_current(void)
 				 errmsg("audit record cannot be signed"),
 				 errdetail("%s", problem.detail),
 				 errhint("Mend the file that \"audit.signing_key\" names, or unset it to write records without signatures.")));
-#ifdef PR_SET_DUMPABLE
-	(void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
 	return current;
 }
 
@@ -258,27 +331,37 @@ al_keys_verify(const char *bytes, size_t len, const char *signature,
 	uint8_t		decoded[AL_SIGNATURE_MAX];
 	size_t		decoded_len;
 	AlError		error = {{0}};
+	AlStatus	status;
 
 	if (key == NULL || strcmp(key_pem, pem) != 0)
 	{
+		char	   *new_pem = MemoryContextStrdup(TopMemoryContext, pem);
 		AlPublicKey *new_key;
 
-		if (al_crypto_load_public_key(pem, strlen(pem), &new_key,
-									  &error) != AL_OK)
+		status = al_crypto_load_public_key(pem, strlen(pem), &new_key, &error);
+		if (status != AL_OK)
+		{
+			pfree(new_pem);
 			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					(errcode(status == AL_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
+							 ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("invalid public key: %s", error.reason),
 					 errhint("Pass the text of a PEM file as \"openssl rsa -pubout\" writes it.")));
+		}
 		al_crypto_free_public_key(key);
-		key = NULL;
 		if (key_pem)
 			pfree(key_pem);
-		key_pem = NULL;
-		key_pem = MemoryContextStrdup(TopMemoryContext, pem);
 		key = new_key;
+		key_pem = new_pem;
 	}
-	return al_base64_decode(signature, strlen(signature), decoded,
-							sizeof(decoded), &decoded_len, &error) == AL_OK &&
-		al_crypto_verify(key, bytes, len, decoded, decoded_len,
-						 &error) == AL_OK;
+	if (al_base64_decode(signature, strlen(signature), decoded,
+						 sizeof(decoded), &decoded_len, &error) != AL_OK)
+		return false;
+	status = al_crypto_verify(key, bytes, len, decoded, decoded_len, &error);
+	if (status == AL_NO_MEMORY || status == AL_FAILED)
+		ereport(ERROR,
+				(errcode(status == AL_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
+						 ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("signature cannot be checked: %s", error.reason)));
+	return status == AL_OK;
 }
