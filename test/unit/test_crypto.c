@@ -361,6 +361,10 @@ test_refusals(void)
 	expect_text("not DER", "-----BEGIN PRIVATE KEY-----\nAAAA\n"
 				"-----END PRIVATE KEY-----\n", AL_INVALID,
 				"the key is corrupt: not a valid PKCS#8 structure");
+	expect_text("a number longer than the key", "-----BEGIN RSA PRIVATE "
+				"KEY-----\nMAkCAQACg3///wE=\n-----END RSA PRIVATE KEY-----\n",
+				AL_INVALID,
+				"the key is corrupt: not a valid PKCS#1 structure");
 	expect_text("headers", "-----BEGIN RSA PRIVATE KEY-----\nX: y\n\nAAAA\n"
 				"-----END RSA PRIVATE KEY-----\n", AL_UNSUPPORTED,
 				"the PEM block has headers, which are not supported");
@@ -442,6 +446,44 @@ test_every_damage(void)
 	tap_ok(wrong == 0, "a damaged key is refused or still right (%d of %zu "
 		   "taken)", taken, (der_len + 6) / 7);
 	al_crypto_free_key(good_key);
+}
+
+/* The same for the DER inside, whole PEM around it; and bytes behind it */
+static void
+test_every_der_cut(const char *name, const char *label, const char *reason)
+{
+	uint8_t		der[4096];
+	size_t		der_len;
+	size_t		len;
+	char	   *body;
+	bool		good = slurp(name);
+
+	body = strchr(text, '\n') + 1;
+	text[text_len] = '\0';
+	al_base64_decode_lines(body, (size_t) (strstr(body, "-----") - body), der,
+						   sizeof(der) - 1, &der_len, NULL);
+	for (len = 1; len <= der_len + 1; len++)
+	{
+		AlBuf		pem = {0};
+		AlKey	   *key;
+		AlError		err = {""};
+
+		if (len == der_len)
+			continue;
+		al_buf_append_str(&pem, "-----BEGIN ");
+		al_buf_append_str(&pem, label);
+		al_buf_append_str(&pem, "-----\n");
+		al_base64_encode(der, len, &pem);
+		al_buf_append_str(&pem, "\n-----END ");
+		al_buf_append_str(&pem, label);
+		al_buf_append_str(&pem, "-----\n");
+		if (al_crypto_load_private_key(pem.data, pem.len, &key, &err) !=
+			AL_INVALID || strcmp(err.reason, reason) != 0)
+			good = false;
+		al_crypto_free_key(key);
+		al_buf_free(&pem);
+	}
+	tap_ok(good, "%s, cut anywhere or with a byte more: %s", name, reason);
 }
 
 static AlKey *
@@ -783,6 +825,10 @@ main(int argc, char **argv)
 	test_no_copies("ed", false);
 	test_refusals();
 	test_every_cut();
+	test_every_der_cut("pkcs1", "RSA PRIVATE KEY",
+					   "the key is corrupt: not a valid PKCS#1 structure");
+	test_every_der_cut("pkcs8", "PRIVATE KEY",
+					   "the key is corrupt: not a valid PKCS#8 structure");
 	test_every_damage();
 	test_rsa();
 	test_public_refusals();
