@@ -1041,3 +1041,191 @@ SELECT pg_catalog.pg_extension_config_dump('audit.audit_objects', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.audit_requests', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.signing_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.tracking_rules', '');
+
+/* ---------------------------------------------------------------- ledger */
+
+/*
+ * The Merkle tree over the records of both streams, see src/backend/ledger.h.
+ * Rows are only ever added, and only by src/backend/store.c.
+ */
+CREATE TABLE audit.ledger_generations
+(
+	generation				integer NOT NULL,
+	first_leaf				bigint NOT NULL,
+	system_identifier		text NOT NULL,
+	started_at				timestamptz NOT NULL,
+	origin					text NOT NULL,
+	record_id				uuid,
+	reason					text,
+	previous				text,
+	CONSTRAINT ledger_generations_pkey PRIMARY KEY (generation)
+);
+
+CREATE TABLE audit.ledger_blocks
+(
+	block					bigint NOT NULL,
+	first_leaf				bigint NOT NULL,
+	size					bigint NOT NULL,
+	sealed_at				timestamptz NOT NULL,
+	generation				integer NOT NULL,
+	timeline				integer NOT NULL,
+	system_identifier		text NOT NULL,
+	root					bytea NOT NULL,
+	snapshot				pg_snapshot NOT NULL,
+	CONSTRAINT ledger_blocks_pkey PRIMARY KEY (block),
+	CONSTRAINT ledger_blocks_size_check CHECK
+		(first_leaf >= 0 AND size >= first_leaf),
+	CONSTRAINT ledger_blocks_root_check CHECK
+		(pg_catalog.octet_length(root) = 32)
+);
+
+/* A bundle holds leaves of one block and of one window of 256 leaves. */
+CREATE TABLE audit.ledger_bundles
+(
+	first_leaf				bigint NOT NULL,
+	leaves					integer NOT NULL,
+	ids						bytea NOT NULL,
+	expires					bytea NOT NULL,
+	inner_hashes			bytea NOT NULL,
+	CONSTRAINT ledger_bundles_pkey PRIMARY KEY (first_leaf),
+	CONSTRAINT ledger_bundles_leaves_check CHECK
+		(leaves BETWEEN 1 AND 256 - first_leaf % 256),
+	CONSTRAINT ledger_bundles_length_check CHECK
+		(pg_catalog.octet_length(ids) = 16 * leaves
+		 AND pg_catalog.octet_length(expires) = 8 * leaves
+		 AND pg_catalog.octet_length(inner_hashes) = 32 * leaves)
+);
+/* Hashes cannot be compressed; trying takes longer than all the rest. */
+ALTER TABLE audit.ledger_bundles
+	ALTER COLUMN ids SET STORAGE EXTERNAL,
+	ALTER COLUMN expires SET STORAGE EXTERNAL,
+	ALTER COLUMN inner_hashes SET STORAGE EXTERNAL;
+
+CREATE TABLE audit.ledger_nodes
+(
+	level					integer NOT NULL,
+	index					bigint NOT NULL,
+	hash					bytea NOT NULL,
+	CONSTRAINT ledger_nodes_pkey PRIMARY KEY (level, index),
+	CONSTRAINT ledger_nodes_level_check CHECK
+		(level BETWEEN 8 AND 56 AND level % 8 = 0),
+	CONSTRAINT ledger_nodes_hash_check CHECK
+		(pg_catalog.octet_length(hash) = 32)
+);
+
+/* Lines of signature under a checkpoint: ours, remote signers', witnesses'. */
+CREATE TABLE audit.ledger_signatures
+(
+	size					bigint NOT NULL,
+	generation				integer NOT NULL,
+	added_at				timestamptz NOT NULL,
+	line					text NOT NULL
+);
+CREATE INDEX ledger_signatures_idx
+	ON audit.ledger_signatures (size, generation);
+
+/*
+ * Keys that may sign checkpoints.  One that is replaced gets a second row
+ * that says where it ended.
+ */
+CREATE TABLE audit.ledger_keys
+(
+	name					text NOT NULL,
+	key_hash				text NOT NULL,
+	algorithm				text NOT NULL,
+	own						boolean NOT NULL,
+	first_size				bigint NOT NULL,
+	last_size				bigint,
+	spki					bytea NOT NULL
+);
+
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_generations
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_blocks
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_bundles
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_nodes
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_signatures
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_keys
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+ALTER TABLE audit.ledger_generations ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_blocks ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_bundles ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_nodes ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_signatures ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_keys ENABLE ALWAYS TRIGGER audit_log_protect;
+
+ALTER TABLE audit.ledger_generations OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_blocks OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_bundles OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_nodes OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_signatures OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_keys OWNER TO audit_log_owner;
+GRANT SELECT ON audit.ledger_generations, audit.ledger_blocks,
+	audit.ledger_bundles, audit.ledger_nodes, audit.ledger_signatures,
+	audit.ledger_keys TO audit_log_reader;
+
+COMMENT ON TABLE audit.ledger_generations IS
+	'spans of the ledger with an origin of their own: a new one begins after a restore';
+COMMENT ON COLUMN audit.ledger_generations.generation IS 'from 1';
+COMMENT ON COLUMN audit.ledger_generations.first_leaf IS 'first leaf sealed in it';
+COMMENT ON COLUMN audit.ledger_generations.system_identifier IS 'of the cluster in which it began';
+COMMENT ON COLUMN audit.ledger_generations.started_at IS 'when it was begun';
+COMMENT ON COLUMN audit.ledger_generations.origin IS 'first line of its checkpoints, and name of its keys';
+COMMENT ON COLUMN audit.ledger_generations.record_id IS 'record that began it, which is its first leaf; null for the first';
+COMMENT ON COLUMN audit.ledger_generations.reason IS 'as given to audit.new_generation()';
+COMMENT ON COLUMN audit.ledger_generations.previous IS 'last checkpoint known of the one before';
+
+COMMENT ON TABLE audit.ledger_blocks IS 'one row each time that records were sealed';
+COMMENT ON COLUMN audit.ledger_blocks.block IS 'from 1';
+COMMENT ON COLUMN audit.ledger_blocks.first_leaf IS 'its first leaf; equal to size if it has none';
+COMMENT ON COLUMN audit.ledger_blocks.size IS 'leaves of the tree with it';
+COMMENT ON COLUMN audit.ledger_blocks.sealed_at IS 'when it was sealed';
+COMMENT ON COLUMN audit.ledger_blocks.generation IS 'of audit.ledger_generations';
+COMMENT ON COLUMN audit.ledger_blocks.timeline IS 'of the cluster';
+COMMENT ON COLUMN audit.ledger_blocks.system_identifier IS 'of the cluster';
+COMMENT ON COLUMN audit.ledger_blocks.root IS 'root hash of the tree with it';
+COMMENT ON COLUMN audit.ledger_blocks.snapshot IS 'transactions whose records are in it or in one before';
+
+COMMENT ON TABLE audit.ledger_bundles IS 'leaves of the tree, up to 256 a row';
+COMMENT ON COLUMN audit.ledger_bundles.first_leaf IS 'its first leaf';
+COMMENT ON COLUMN audit.ledger_bundles.leaves IS 'how many it holds';
+COMMENT ON COLUMN audit.ledger_bundles.ids IS 'ids of the records, 16 bytes each';
+COMMENT ON COLUMN audit.ledger_bundles.expires IS 'their expiry: microseconds since 1970, 8 bytes each, big-endian; the largest number: never';
+COMMENT ON COLUMN audit.ledger_bundles.inner_hashes IS 'hashes of their contents, 32 bytes each';
+
+COMMENT ON TABLE audit.ledger_nodes IS 'nodes of the tree, of every eighth level';
+COMMENT ON COLUMN audit.ledger_nodes.level IS '8, 16, 24 ...';
+COMMENT ON COLUMN audit.ledger_nodes.index IS 'from the left, from 0';
+COMMENT ON COLUMN audit.ledger_nodes.hash IS 'hash over 2^level leaves';
+
+COMMENT ON TABLE audit.ledger_signatures IS 'signatures of checkpoints';
+COMMENT ON COLUMN audit.ledger_signatures.size IS 'size of the checkpoint';
+COMMENT ON COLUMN audit.ledger_signatures.generation IS 'generation of the checkpoint';
+COMMENT ON COLUMN audit.ledger_signatures.added_at IS 'when it was made or added';
+COMMENT ON COLUMN audit.ledger_signatures.line IS 'line of the signed note, without the newline';
+
+COMMENT ON TABLE audit.ledger_keys IS 'public keys whose signatures of checkpoints are known';
+COMMENT ON COLUMN audit.ledger_keys.name IS 'name in the signature line';
+COMMENT ON COLUMN audit.ledger_keys.key_hash IS 'key id in the signature line, in hex';
+COMMENT ON COLUMN audit.ledger_keys.algorithm IS 'Ed25519 or RSA';
+COMMENT ON COLUMN audit.ledger_keys.own IS 'false: a remote signer''s or a witness''s';
+COMMENT ON COLUMN audit.ledger_keys.first_size IS 'size of the tree when it was introduced';
+COMMENT ON COLUMN audit.ledger_keys.last_size IS 'size of the tree when it was replaced';
+COMMENT ON COLUMN audit.ledger_keys.spki IS 'the public key, SubjectPublicKeyInfo in DER';
+
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_generations', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_blocks', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_bundles', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_nodes', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_signatures', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_keys', '');

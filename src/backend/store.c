@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -27,6 +28,7 @@
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
 #include "utils/fmgroids.h"
@@ -68,6 +70,12 @@ static const struct
 	{"audit_objects", AL_OBJECT_COLUMNS, AL_OBJECT_EXPIRE},
 	{"audit_requests", AL_REQUEST_COLUMNS, AL_REQUEST_EXPIRE},
 	{"signing_keys", AL_SIGNING_KEY_COLUMNS, InvalidAttrNumber},
+	{"ledger_generations", AL_GENERATION_COLUMNS, InvalidAttrNumber},
+	{"ledger_blocks", AL_BLOCK_COLUMNS, InvalidAttrNumber},
+	{"ledger_bundles", AL_BUNDLE_COLUMNS, InvalidAttrNumber},
+	{"ledger_nodes", AL_NODE_COLUMNS, InvalidAttrNumber},
+	{"ledger_signatures", AL_SIGNATURE_COLUMNS, InvalidAttrNumber},
+	{"ledger_keys", AL_LEDGER_KEY_COLUMNS, InvalidAttrNumber},
 };
 
 static void
@@ -227,6 +235,48 @@ al_store_open(AlStream stream)
 		build_target(target, stream, rel);
 	}
 	return rel;
+}
+
+/* The same for reading, which a standby may do; nothing can be written. */
+Relation
+al_store_open_read(AlStream stream)
+{
+	return table_open(lookup_table(stream), AccessShareLock);
+}
+
+/*
+ * A b-tree index over all rows of a table whose first column is "column"; for
+ * the first column of a primary key that is the primary key's.
+ */
+Oid
+al_store_find_index(Relation rel, AttrNumber column)
+{
+	List	   *oids = RelationGetIndexList(rel);
+	Oid			found = InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, oids)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if (index->rd_rel->relam == BTREE_AM_OID &&
+			index->rd_index->indisvalid &&
+			index->rd_index->indkey.values[0] == column &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+			(!OidIsValid(found) || index->rd_index->indisprimary))
+			found = lfirst_oid(lc);
+		index_close(index, AccessShareLock);
+	}
+	list_free(oids);
+	if (!OidIsValid(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table audit.%s has no usable index on %s",
+						RelationGetRelationName(rel),
+						NameStr(TupleDescAttr(RelationGetDescr(rel),
+											  column - 1)->attname)),
+				 errhint("Create the index again as the install script does.")));
+	return found;
 }
 
 void
