@@ -1174,6 +1174,219 @@ GRANT SELECT ON audit.ledger_generations, audit.ledger_blocks,
 	audit.ledger_bundles, audit.ledger_nodes, audit.ledger_signatures,
 	audit.ledger_keys TO audit_log_reader;
 
+CREATE FUNCTION audit.seal() RETURNS bigint
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_seal';
+REVOKE ALL ON FUNCTION audit.seal() FROM PUBLIC;
+COMMENT ON FUNCTION audit.seal() IS
+	'adds the records committed since the last block to the ledger, and returns their number';
+
+CREATE FUNCTION audit.wait_sealed(txid xid8,
+								  timeout interval DEFAULT '30 seconds')
+	RETURNS boolean
+	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'audit_log_wait_sealed';
+REVOKE ALL ON FUNCTION audit.wait_sealed(xid8, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.wait_sealed(xid8, interval)
+	TO audit_log_reader;
+COMMENT ON FUNCTION audit.wait_sealed(xid8, interval) IS
+	'waits until the records of a transaction are in the ledger; false if they were not in time';
+
+/* ---------------------------------------------- the ledger in plain SQL */
+
+/* Bound to pgcrypto's function where the extension is installed. */
+CREATE FUNCTION audit.sha256(bytes bytea) RETURNS bytea
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT digest(bytes, 'sha256');
+END;
+COMMENT ON FUNCTION audit.sha256(bytea) IS
+	'SHA-256 by pgcrypto; what the SQL form of the ledger is made of';
+
+CREATE FUNCTION audit.json_string(value text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.to_json(value)::text, 'null');
+END;
+COMMENT ON FUNCTION audit.json_string(text) IS
+	'a string of canonical JSON (RFC 8785), or null';
+
+CREATE VIEW audit.ledger_texts AS
+	SELECT 'objects' AS stream, o.id, o.txid, o.expire, o.salt,
+		'{"format":"1","id":"' || o.id || '","occurred_at":"'
+			|| pg_catalog.to_char(o.occurred_at AT TIME ZONE 'UTC',
+								  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+			|| '","stream":"objects","txid":"' || o.txid || '"}' AS meta,
+			'{"application_name":' || audit.json_string(o.application_name::text)
+			|| ',"client_ip":' || audit.json_string(o.client_ip::text)
+			|| ',"dao_name":' || audit.json_string(o.dao_name::text)
+			|| ',"db_role":' || audit.json_string(o.db_role::text)
+			|| ',"db_user":' || audit.json_string(o.db_user::text)
+			|| ',"entity":' || audit.json_string(o.entity::text)
+			|| ',"entity_key":' || audit.json_string(o.entity_key::text)
+			|| ',"key_id":' || audit.json_string(o.key_id::text)
+			|| ',"old_values":' || audit.json_string(o.old_values::text)
+			|| ',"operation":' || audit.json_string(o.operation::text)
+			|| ',"partition_name":' || audit.json_string(o.partition_name::text)
+			|| ',"rbac_user_id":' || audit.json_string(o.rbac_user_id::text)
+			|| ',"rbac_user_name":' || audit.json_string(o.rbac_user_name::text)
+			|| ',"removed_from_entity":' || audit.json_string(o.removed_from_entity::text)
+			|| ',"request_id":' || audit.json_string(o.request_id::text)
+			|| ',"request_source":' || audit.json_string(o.request_source::text)
+			|| ',"schema_name":' || audit.json_string(o.schema_name::text)
+			|| ',"signature":' || audit.json_string(o.signature::text)
+			|| ',"workspace":' || audit.json_string(o.workspace::text) || '}' AS data
+	FROM audit.audit_objects o
+	UNION ALL
+	SELECT 'requests', r.id, r.txid, r.expire, r.salt,
+		'{"format":"1","id":"' || r.id || '","occurred_at":"'
+			|| pg_catalog.to_char(r.occurred_at AT TIME ZONE 'UTC',
+								  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+			|| '","stream":"requests","txid":"' || r.txid || '"}',
+			'{"client_ip":' || audit.json_string(r.client_ip::text)
+			|| ',"db_user":' || audit.json_string(r.db_user::text)
+			|| ',"duration_ms":' || audit.json_string(r.duration_ms::text)
+			|| ',"key_id":' || audit.json_string(r.key_id::text)
+			|| ',"method":' || audit.json_string(r.method::text)
+			|| ',"path":' || audit.json_string(r.path::text)
+			|| ',"payload":' || audit.json_string(r.payload::text)
+			|| ',"rbac_user_id":' || audit.json_string(r.rbac_user_id::text)
+			|| ',"rbac_user_name":' || audit.json_string(r.rbac_user_name::text)
+			|| ',"removed_from_payload":' || audit.json_string(r.removed_from_payload::text)
+			|| ',"request_id":' || audit.json_string(r.request_id::text)
+			|| ',"request_source":' || audit.json_string(r.request_source::text)
+			|| ',"signature":' || audit.json_string(r.signature::text)
+			|| ',"status":' || audit.json_string(r.status::text)
+			|| ',"user_agent":' || audit.json_string(r.user_agent::text)
+			|| ',"workspace":' || audit.json_string(r.workspace::text) || '}'
+	FROM audit.audit_requests r;
+
+/* The leaves, one a row. */
+CREATE VIEW audit.ledger_leaves AS
+	SELECT b.first_leaf + i AS leaf,
+		pg_catalog.encode(pg_catalog.substr(b.ids, 16 * i + 1, 16), 'hex')::uuid
+			AS id,
+		NULLIF(('x' || pg_catalog.encode(pg_catalog.substr(b.expires, 8 * i + 1, 8),
+										 'hex'))::bit(64)::bigint,
+			   9223372036854775807) AS expire_us,
+		pg_catalog.substr(b.inner_hashes, 32 * i + 1, 32) AS inner_hash
+	FROM audit.ledger_bundles b,
+		LATERAL pg_catalog.generate_series(0, b.leaves - 1) AS i;
+
+CREATE FUNCTION audit.ledger_inner_hash(meta text, salt bytea, data text)
+	RETURNS bytea
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT audit.sha256(pg_catalog.convert_to(
+		E'audit_log/inner/v1\n'
+		|| pg_catalog.encode(audit.sha256(
+			pg_catalog.convert_to(meta, 'UTF8')), 'base64') || E'\n'
+		|| pg_catalog.encode(audit.sha256(
+			salt || pg_catalog.convert_to(data, 'UTF8')), 'base64') || E'\n',
+		'UTF8'));
+END;
+COMMENT ON FUNCTION audit.ledger_inner_hash(text, bytea, text) IS
+	'hash of the contents of a record, from columns of audit.ledger_texts';
+
+CREATE FUNCTION audit.ledger_leaf_hash(id uuid, expire_us bigint,
+									   inner_hash bytea)
+	RETURNS bytea
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT audit.sha256('\x00'::bytea || audit.sha256(pg_catalog.convert_to(
+		E'audit_log/record/v1\n' || id || E'\n'
+		|| COALESCE(expire_us::text, '-') || E'\n'
+		|| pg_catalog.encode(inner_hash, 'base64') || E'\n', 'UTF8')));
+END;
+COMMENT ON FUNCTION audit.ledger_leaf_hash(uuid, bigint, bytea) IS
+	'leaf hash, from columns of audit.ledger_leaves';
+
+/* RFC 6962, level by level; an odd node moves up as it is. */
+CREATE FUNCTION audit.ledger_root(size bigint) RETURNS bytea
+	LANGUAGE plpgsql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	nodes bytea[] := (
+		SELECT array_agg(audit.ledger_leaf_hash(l.id, l.expire_us, l.inner_hash)
+						 ORDER BY l.leaf)
+		FROM audit.ledger_leaves l WHERE l.leaf < size);
+BEGIN
+	IF size = 0 THEN
+		RETURN audit.sha256('');
+	END IF;
+	WHILE cardinality(nodes) > 1 LOOP
+		nodes := (
+			SELECT array_agg(CASE WHEN p.n = 1 THEN p.pair
+								  ELSE audit.sha256('\x01'::bytea || p.pair) END
+							 ORDER BY p.i)
+			FROM (SELECT (u.o - 1) / 2 AS i, count(*) AS n,
+					string_agg(u.hash, ''::bytea ORDER BY u.o) AS pair
+				  FROM unnest(nodes) WITH ORDINALITY AS u (hash, o)
+				  GROUP BY 1) AS p);
+	END LOOP;
+	RETURN nodes[1];
+END
+$$;
+REVOKE ALL ON FUNCTION audit.ledger_root(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION audit.ledger_root(bigint) IS
+	'root hash of the first leaves of the ledger, computed in SQL';
+
+/*
+ * What audit.verify_ledger() finds about records and roots, without a line of
+ * our C: to be read, pasted and changed by whoever trusts neither.
+ */
+CREATE FUNCTION audit.crosscheck_ledger(OUT kind text, OUT leaf bigint,
+										OUT id uuid, OUT detail text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH last AS (
+		SELECT b.* FROM audit.ledger_blocks b ORDER BY b.block DESC LIMIT 1
+	), joined AS (
+		SELECT l.leaf, COALESCE(l.id, t.id) AS id, l.inner_hash, l.expire_us,
+			t.id IS NOT NULL AS present, t.txid, t.meta, t.salt, t.data,
+			(EXTRACT(epoch FROM t.expire) * 1000000)::bigint AS row_expire_us
+		FROM audit.ledger_leaves l
+			FULL JOIN audit.ledger_texts t ON t.id OPERATOR(pg_catalog.=) l.id
+	)
+	SELECT f.kind, f.leaf, f.id, NULL::text
+	FROM (SELECT CASE
+			WHEN j.leaf IS NULL AND pg_visible_in_snapshot(j.txid, last.snapshot)
+				THEN 'inserted'
+			WHEN j.leaf IS NULL THEN NULL
+			WHEN NOT j.present AND COALESCE(j.expire_us,
+					9223372036854775807) > EXTRACT(epoch FROM statement_timestamp())
+					* 1000000
+				AND NOT EXISTS (
+					SELECT FROM audit.audit_objects e
+					WHERE e.entity_key = j.id::text AND e.operation = 'ddl'
+						AND e.schema_name = 'audit' AND e.dao_name = 'ledger'
+						AND e.entity ->> 'event' = 'erase')
+				THEN 'deleted'
+			WHEN j.present AND (j.row_expire_us IS DISTINCT FROM j.expire_us
+					OR audit.ledger_inner_hash(j.meta, j.salt, j.data)
+						IS DISTINCT FROM j.inner_hash)
+				THEN 'changed'
+			END AS kind, j.leaf, j.id
+		  FROM joined j, last) AS f
+	WHERE f.kind IS NOT NULL
+	UNION ALL
+	SELECT 'root', last.size, NULL, 'block ' || last.block
+	FROM last
+	WHERE audit.ledger_root(last.size) IS DISTINCT FROM last.root;
+END;
+REVOKE ALL ON FUNCTION audit.crosscheck_ledger() FROM PUBLIC;
+COMMENT ON FUNCTION audit.crosscheck_ledger() IS
+	'the checks of audit.verify_ledger() on records and roots, in plain SQL';
+
+ALTER VIEW audit.ledger_texts OWNER TO audit_log_owner;
+ALTER VIEW audit.ledger_leaves OWNER TO audit_log_owner;
+GRANT SELECT ON audit.ledger_leaves TO audit_log_reader;
+
+COMMENT ON VIEW audit.ledger_texts IS
+	'the texts of the stored records that the ledger is made of';
+COMMENT ON VIEW audit.ledger_leaves IS 'the leaves of the ledger, one a row';
+
 COMMENT ON TABLE audit.ledger_generations IS
 	'spans of the ledger with an origin of their own: a new one begins after a restore';
 COMMENT ON COLUMN audit.ledger_generations.generation IS 'from 1';

@@ -8,6 +8,7 @@
 #define AUDIT_LOG_GUC_H
 
 #define AL_MAX_REQUEST_ID_LENGTH 128	/* characters */
+#define AL_MAX_ORIGIN_LENGTH 200	/* bytes; room for a generation behind it */
 
 extern bool al_guc_enabled;
 extern int	al_guc_record_ttl;	/* seconds; 0 = never expires */
@@ -22,6 +23,13 @@ extern char *al_guc_rbac_user_id;
 extern char *al_guc_rbac_user_name;
 extern char *al_guc_request_source;
 extern char *al_guc_client_ip;
+extern char *al_guc_ledger_origin;
+extern char *al_guc_ledger_key;
+extern char *al_guc_checkpoint_dir;
+extern char *al_guc_ledger_database;
+extern int	al_guc_ledger_interval; /* seconds */
+extern int	al_guc_ledger_heartbeat;	/* seconds */
+extern int	al_guc_coverage_interval;	/* seconds; 0 = never */
 
 extern void al_guc_init(void);
 extern void al_guc_require_request_id(const char *value);

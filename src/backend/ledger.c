@@ -473,6 +473,17 @@ find_id(Snapshot snapshot, const pg_uuid_t *id, int64 first, int64 end)
 	return found;
 }
 
+/* When a record was made, to the millisecond below; see ids.c. */
+TimestampTz
+al_ledger_id_time(const pg_uuid_t *id)
+{
+	uint64		prefix;
+
+	memcpy(&prefix, id->data, sizeof(prefix));
+	return (int64) (pg_ntoh64(prefix) >> 16) * 1000 -
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
 /*
  * The leaf of a record, or -1.  An id tells when its record was made, and it
  * was sealed later: so the search starts there, and the record is nearly
@@ -481,16 +492,11 @@ find_id(Snapshot snapshot, const pg_uuid_t *id, int64 first, int64 end)
 int64
 al_ledger_find(Snapshot snapshot, const pg_uuid_t *id)
 {
-	uint64		prefix;
-	int64		time;
+	TimestampTz time = al_ledger_id_time(id) - CLOCK_SLACK;
 	int64		first = 0;
 	int64		found;
 	AlBlock		block;
 
-	memcpy(&prefix, id->data, sizeof(prefix));
-	time = (int64) (pg_ntoh64(prefix) >> 16) * 1000 -
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY -
-		CLOCK_SLACK;
 	if (search_blocks(snapshot, sealed_after, time, &block))
 	{
 		first = block.first_leaf;
@@ -501,6 +507,71 @@ al_ledger_find(Snapshot snapshot, const pg_uuid_t *id)
 	else
 		first = PG_INT64_MAX;
 	return find_id(snapshot, id, 0, first);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, UUID_LEN);
+}
+
+/* Loads the ids of all leaves below "end". */
+void
+al_ledger_ids_load(Snapshot snapshot, int64 end, AlIdSet *set)
+{
+	AlTableScan scan;
+	AlBundle   *bundle = palloc(sizeof(AlBundle));
+	int64		room = Max(end, 1);
+
+	set->count = 0;
+	set->ids = MemoryContextAllocHuge(CurrentMemoryContext,
+									  sizeof(pg_uuid_t) * room);
+	al_ledger_bundles_begin(&scan, snapshot, 0);
+	while (al_ledger_bundles_next(&scan, bundle))
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < bundle->count && set->count < room; i++)
+			set->ids[set->count++] = bundle->leaves[i].id;
+	}
+	al_ledger_scan_end(&scan);
+	pfree(bundle);
+	qsort(set->ids, set->count, sizeof(pg_uuid_t), compare_ids);
+}
+
+bool
+al_ledger_ids_has(const AlIdSet *set, const pg_uuid_t *id)
+{
+	return bsearch(id, set->ids, set->count, sizeof(pg_uuid_t),
+				   compare_ids) != NULL;
+}
+
+/*
+ * When the ledger was last taken up in another cluster; DT_NOBEGIN: never.
+ * Transaction ids of records from before mean nothing in this one.
+ */
+TimestampTz
+al_ledger_moved_at(Snapshot snapshot)
+{
+	AlTableScan scan;
+	uint64		system_identifier = 0;
+	int64		moved = -1;
+	AlBlock		block;
+
+	al_ledger_scan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 0,
+						 snapshot);
+	while (al_ledger_scan_next(&scan, true))
+	{
+		AlGeneration generation;
+
+		read_generation(&scan, &generation);
+		if (generation.generation > 1 &&
+			generation.system_identifier != system_identifier)
+			moved = generation.first_leaf;
+		system_identifier = generation.system_identifier;
+	}
+	al_ledger_scan_end(&scan);
+	return moved >= 0 && al_ledger_block_of_leaf(snapshot, moved, &block) ?
+		block.sealed_at : DT_NOBEGIN;
 }
 
 /* ------------------------------------------------------------------- nodes */

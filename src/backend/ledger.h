@@ -108,6 +108,18 @@ extern bool al_ledger_bundles_next(AlTableScan *scan, AlBundle *bundle);
 extern int64 al_ledger_find(Snapshot snapshot, const pg_uuid_t *id);
 extern bool al_ledger_leaf(Snapshot snapshot, int64 number, AlLeaf *leaf);
 
+/* Ids of leaves, sorted. */
+typedef struct AlIdSet
+{
+	pg_uuid_t  *ids;
+	int64		count;
+} AlIdSet;
+
+extern void al_ledger_ids_load(Snapshot snapshot, int64 end, AlIdSet *set);
+extern bool al_ledger_ids_has(const AlIdSet *set, const pg_uuid_t *id);
+extern TimestampTz al_ledger_id_time(const pg_uuid_t *id);
+extern TimestampTz al_ledger_moved_at(Snapshot snapshot);
+
 extern void al_ledger_tree_begin(AlLedgerTree *tree, Snapshot snapshot);
 extern AlStatus al_ledger_fetch(void *tree, unsigned level, uint64_t first,
 								unsigned count, AlHash *hashes, AlError *err);
