@@ -349,6 +349,8 @@ BEGIN
 		UNION
 		SELECT target
 	LOOP
+		/* A foreign table can be truncated, yet has no trigger for it. */
+		CONTINUE WHEN (SELECT relkind FROM pg_class WHERE oid = member) = 'f';
 		IF EXISTS (SELECT FROM pg_trigger
 				   WHERE tgrelid = member
 					   AND tgfoid = 'audit.capture()'::regprocedure
@@ -372,8 +374,8 @@ COMMENT ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean) IS
 	'gives a table and its partitions the trigger that records TRUNCATE';
 
 /*
- * A partitioned table's trigger has another name than a plain table's, so that
- * a table tracked by itself can become a partition of a tracked one.
+ * A partitioned table's trigger is named after the table: its partitions get
+ * it under the same name, beside one that they may have had of their own.
  */
 CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 								   mask text[], skip_unchanged boolean,
@@ -382,10 +384,9 @@ CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	partitioned boolean := (SELECT relkind OPERATOR(pg_catalog.=) 'p'
-							FROM pg_class WHERE oid = target);
-	name name := CASE WHEN partitioned THEN 'audit_log_partitions'
-					  ELSE 'audit_log' END;
+	name name := (SELECT CASE WHEN relkind = 'p' THEN 'audit_log_of_' || relname
+							  ELSE 'audit_log' END
+				  FROM pg_class WHERE oid = target);
 	args text[] := '{}';
 	options text;
 	member regclass;
@@ -423,6 +424,24 @@ COMMENT ON FUNCTION audit.add_triggers(regclass, text[], text[], boolean,
 									   boolean) IS
 	'gives a table its capture triggers, in place of those it had';
 
+/* Throws unless the argument is a plain list of names. */
+CREATE FUNCTION audit.check_columns(names text[]) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF names IS NULL OR array_ndims(names) > 1
+		OR array_position(names, NULL) IS NOT NULL
+	THEN
+		RAISE EXCEPTION 'a list of columns must be an array of one dimension without nulls'
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.check_columns(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION audit.check_columns(text[]) IS
+	'throws unless the argument is a plain list of names';
+
 CREATE FUNCTION audit.enable(target regclass, exclude text[] DEFAULT '{}',
 							 mask text[] DEFAULT '{}',
 							 skip_unchanged boolean DEFAULT false,
@@ -441,6 +460,12 @@ BEGIN
 	THEN
 		RAISE EXCEPTION 'arguments of audit.enable() must not be null'
 			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM audit.check_columns(exclude);
+	PERFORM audit.check_columns(mask);
+	IF rel.oid IS NULL THEN
+		RAISE EXCEPTION 'relation with OID % does not exist', target::oid
+			USING ERRCODE = 'undefined_table';
 	END IF;
 	IF rel.relkind NOT IN ('r', 'p', 'f') THEN
 		RAISE EXCEPTION '"%" is not a table', target
@@ -517,7 +542,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'Call audit.disable() for the partitioned table.';
 	END IF;
-	IF NOT audit.is_tracked(target) THEN
+	IF audit.is_tracked(target) IS NOT TRUE THEN
 		RAISE EXCEPTION 'table "%" is not tracked', target
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
@@ -567,6 +592,18 @@ BEGIN
 		RAISE EXCEPTION 'schema "%" does not exist', target_schema
 			USING ERRCODE = 'invalid_schema_name';
 	END IF;
+	IF target_schema IN ('audit', 'information_schema')
+		OR target_schema LIKE 'pg\_%'
+	THEN
+		RAISE EXCEPTION 'tables of schema "%" cannot be tracked', target_schema
+			USING ERRCODE = 'feature_not_supported';
+	END IF;
+	IF skip_unchanged IS NULL OR snapshot IS NULL OR record_applied IS NULL THEN
+		RAISE EXCEPTION 'arguments of audit.enable_all() must not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM audit.check_columns(exclude);
+	PERFORM audit.check_columns(mask);
 	DELETE FROM audit.tracking_rules r
 	WHERE r.schema_name IS NOT DISTINCT FROM target_schema;
 	INSERT INTO audit.tracking_rules
@@ -645,7 +682,10 @@ REVOKE ALL ON FUNCTION audit.ddl_details(pg_ddl_command) FROM PUBLIC;
 COMMENT ON FUNCTION audit.ddl_details(pg_ddl_command) IS
 	'what a command did to a table: (subcommand, name, new name), flattened';
 
-/* After a column was renamed: the options name it by its new name. */
+/*
+ * After a column was renamed: the options of the table, and of those that
+ * inherit the column, name it by its new name.
+ */
 CREATE FUNCTION audit.follow_rename(target regclass, old_name text,
 									new_name text) RETURNS void
 	LANGUAGE plpgsql
@@ -654,21 +694,30 @@ AS $$
 DECLARE
 	tracked record;
 BEGIN
-	SELECT coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
-		coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
-		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
-		t.tgenabled = 'A' AS record_applied
-	INTO tracked
-	FROM pg_trigger t, LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
-	WHERE t.tgrelid = target AND t.tgfoid = 'audit.capture()'::regprocedure
-		AND t.tgparentid = 0 AND (t.tgtype & 1) = 1;
-	IF FOUND AND old_name = ANY (tracked.exclude || tracked.mask) THEN
-		PERFORM audit.add_triggers(target,
-								   array_replace(tracked.exclude, old_name, new_name),
-								   array_replace(tracked.mask, old_name, new_name),
-								   tracked.skip_unchanged,
-								   tracked.record_applied);
-	END IF;
+	FOR tracked IN
+		WITH RECURSIVE family (relid) AS (
+			SELECT target::oid
+			UNION
+			SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.relid
+		)
+		SELECT t.tgrelid::regclass AS relid,
+			coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
+			coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
+			'skip_unchanged' = ANY (a.args) AS skip_unchanged,
+			t.tgenabled = 'A' AS record_applied
+		FROM family f JOIN pg_trigger t ON t.tgrelid = f.relid,
+			LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
+		WHERE t.tgfoid = 'audit.capture()'::regprocedure
+			AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
+	LOOP
+		IF old_name = ANY (tracked.exclude || tracked.mask) THEN
+			PERFORM audit.add_triggers(tracked.relid,
+									   array_replace(tracked.exclude, old_name, new_name),
+									   array_replace(tracked.mask, old_name, new_name),
+									   tracked.skip_unchanged,
+									   tracked.record_applied);
+		END IF;
+	END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.follow_rename(regclass, text, text) FROM PUBLIC;
@@ -721,7 +770,8 @@ BEGIN
 		INTO rule
 		FROM audit.tracking_rules r
 		WHERE (r.schema_name IS NULL
-			   OR r.schema_name = rel.relnamespace::regnamespace::name)
+			   OR r.schema_name = (SELECT nspname FROM pg_namespace
+								   WHERE oid = rel.relnamespace))
 			AND rel.relnamespace NOT IN ('audit'::regnamespace,
 										 'pg_catalog'::regnamespace)
 		ORDER BY r.schema_name NULLS LAST
@@ -753,9 +803,10 @@ DECLARE
 	attached regclass;
 BEGIN
 	FOR command IN
-		SELECT c.*, cl.relname, cl.relnamespace::regnamespace::name AS nspname
+		SELECT c.*, cl.relname, n.nspname
 		FROM pg_event_trigger_ddl_commands() AS c
 			JOIN pg_class cl ON cl.oid = c.objid
+			JOIN pg_namespace n ON n.oid = cl.relnamespace
 		WHERE c.classid = 'pg_class'::regclass
 			AND NOT c.in_extension
 			AND cl.relkind IN ('r', 'p', 'f')
@@ -763,6 +814,12 @@ BEGIN
 		IF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
 		THEN
 			PERFORM audit.track_new_table(command.objid);
+			/* CREATE TABLE AS wrote its rows before there was a trigger. */
+			IF command.command_tag IN ('CREATE TABLE AS', 'SELECT INTO')
+				AND audit.is_tracked(command.objid)
+			THEN
+				PERFORM audit.snapshot(command.objid, 'audit.capture()');
+			END IF;
 			CONTINUE;
 		END IF;
 
@@ -776,6 +833,8 @@ BEGIN
 			LOOP
 				PERFORM audit.track_new_table(attached);
 			END LOOP;
+		ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
+			PERFORM audit.track_new_table(command.objid);
 		END IF;
 		/* Making a trigger fire always only strengthens. */
 		IF audit.is_tracked(command.objid)
@@ -946,6 +1005,366 @@ REVOKE ALL ON FUNCTION audit.verify(json) FROM PUBLIC;
 COMMENT ON FUNCTION audit.verify(json) IS
 	'the same with the key that audit.keys has for the record; null without one';
 
+/* ------------------------------------------------------ functions: history */
+
+/*
+ * The name under which a table's changes are recorded: a partition's are
+ * recorded under the partitioned table that is tracked.
+ */
+CREATE FUNCTION audit.recorded_as(target regclass) RETURNS regclass
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH RECURSIVE above AS (
+		SELECT t.tgrelid, t.tgparentid
+		FROM pg_catalog.pg_trigger t
+		WHERE t.tgrelid = target
+			AND t.tgfoid = 'audit.capture()'::pg_catalog.regprocedure
+			AND (t.tgtype & 1) = 1 AND t.tgparentid <> 0
+		UNION ALL
+		SELECT t.tgrelid, t.tgparentid
+		FROM pg_catalog.pg_trigger t JOIN above a ON t.oid = a.tgparentid
+	)
+	SELECT COALESCE((SELECT a.tgrelid FROM above a WHERE a.tgparentid = 0),
+					target)::pg_catalog.regclass;
+END;
+REVOKE ALL ON FUNCTION audit.recorded_as(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.recorded_as(regclass) IS
+	'the table under whose name the changes of a table are recorded';
+
+CREATE FUNCTION audit.history(target regclass, entity_key text)
+	RETURNS SETOF audit.objects
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT o.*
+	FROM audit.objects o, pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.oid = audit.recorded_as(target)
+		AND o.entity_key = history.entity_key
+		AND o.dao_name = c.relname AND o.schema_name = n.nspname
+		AND o.operation <> 'ddl'
+	ORDER BY o.id;
+END;
+REVOKE ALL ON FUNCTION audit.history(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.history(regclass, text) IS
+	'the records of one row, by its key, oldest first';
+
+CREATE FUNCTION audit.diff(record_id uuid)
+	RETURNS TABLE (column_name text, old_value json, new_value json)
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT e.key,
+		CASE o.operation WHEN 'delete' THEN e.value
+			WHEN 'update' THEN o.old_values OPERATOR(pg_catalog.->) e.key END,
+		CASE WHEN o.operation <> 'delete' THEN e.value END
+	FROM audit.objects o, pg_catalog.json_each(o.entity) e
+	WHERE o.id = record_id AND o.operation <> 'ddl'
+		AND (o.operation <> 'update'
+			 OR EXISTS (SELECT FROM pg_catalog.json_object_keys(o.old_values) k
+						WHERE k = e.key));
+END;
+REVOKE ALL ON FUNCTION audit.diff(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION audit.diff(uuid) IS
+	'what a record changed, a row for each column';
+
+/* The columns of a table's key, in the order in which entity_key has them. */
+CREATE FUNCTION audit.key_columns(target regclass) RETURNS name[]
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT pg_catalog.array_agg(a.attname ORDER BY k.position)
+	FROM (SELECT i.indrelid, i.indkey, i.indnkeyatts
+		  FROM pg_catalog.pg_index i
+		  WHERE i.indrelid = target AND (i.indisprimary OR i.indisreplident)
+		  ORDER BY i.indisprimary DESC
+		  LIMIT 1) i,
+		pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k (attnum, position)
+		JOIN pg_catalog.pg_attribute a
+			ON a.attrelid = target AND a.attnum = k.attnum
+	WHERE k.position <= i.indnkeyatts;
+END;
+REVOKE ALL ON FUNCTION audit.key_columns(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.key_columns(regclass) IS
+	'the columns of a table''s key; null without one';
+
+/*
+ * The expression that gives the recorded key of a row "alias" of a table,
+ * under the settings that entity_key is made with.
+ */
+CREATE FUNCTION audit.key_expression(target regclass, alias text) RETURNS text
+	LANGUAGE plpgsql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	key name[] := audit.key_columns(target);
+BEGIN
+	IF key IS NULL THEN
+		RAISE EXCEPTION 'table "%" has no key by which its rows could be followed', target
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Add a primary key, or a replica identity index.';
+	END IF;
+	IF cardinality(key) = 1 THEN
+		RETURN format('%s.%I::text', alias, key[1]);
+	END IF;
+	RETURN (SELECT $q$'[' || $q$
+				|| string_agg(format('to_json(%s.%I)::text', alias, k), $q$ || ',' || $q$)
+				|| $q$ || ']'$q$
+			FROM unnest(key) AS k);
+END
+$$;
+REVOKE ALL ON FUNCTION audit.key_expression(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.key_expression(regclass, text) IS
+	'the SQL expression for the recorded key of a row';
+
+/* An entity without the columns whose values are masked: they are unknown. */
+CREATE FUNCTION audit.unmasked(target regclass, entity json) RETURNS json
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.json_object_agg(e.key, e.value), '{}')
+	FROM pg_catalog.json_each(entity) e
+	WHERE NOT EXISTS (
+		SELECT FROM audit.tracked_tables t, pg_catalog.pg_class c
+			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.oid = audit.recorded_as(target)
+			AND t.table_name = c.relname AND t.schema_name = n.nspname
+			AND e.key = ANY (t.mask));
+END;
+REVOKE ALL ON FUNCTION audit.unmasked(regclass, json) FROM PUBLIC;
+COMMENT ON FUNCTION audit.unmasked(regclass, json) IS
+	'an entity without the columns whose values are masked';
+
+/*
+ * The rows of a table as they were at a moment, worked out from what happened
+ * since: a row that was not touched is what it is now; another is what the
+ * first later record says it was before.  So records older than the moment may
+ * have expired.  Only behind a TRUNCATE, which records no rows, the last
+ * record before the moment is taken.
+ */
+CREATE FUNCTION audit.as_of(base anyelement, moment timestamptz)
+	RETURNS SETOF anyelement
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
+	SET extra_float_digits = 1 SET bytea_output = 'hex'
+AS $$
+DECLARE
+	target regclass := (SELECT t.typrelid FROM pg_type t
+						WHERE t.oid = pg_typeof(base) AND t.typrelid <> 0);
+	recorded regclass;
+BEGIN
+	IF target IS NULL THEN
+		RAISE EXCEPTION 'first argument of audit.as_of() must be of a table''s row type'
+			USING ERRCODE = 'datatype_mismatch',
+				HINT = 'Write audit.as_of(NULL::my_table, moment).';
+	END IF;
+	IF moment IS NULL THEN
+		RAISE EXCEPTION 'moment of audit.as_of() must not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	recorded := audit.recorded_as(target);
+	RETURN QUERY EXECUTE format($query$
+		WITH records AS (
+			SELECT o.id, o.operation, o.entity_key, o.occurred_at > $1 AS later,
+				e.entity, e.old_values,
+				CASE WHEN o.operation = 'update' THEN %3$s END AS old_key
+			FROM pg_class c
+				JOIN pg_namespace n ON n.oid = c.relnamespace,
+				audit.objects o,
+				LATERAL (SELECT audit.unmasked($2, o.entity) AS entity,
+							audit.unmasked($2, o.old_values) AS old_values) e,
+				LATERAL json_populate_record(
+					json_populate_record(NULL::%1$s, coalesce(e.entity, '{}')),
+					coalesce(e.old_values, '{}')) b
+			WHERE c.oid = $3 AND o.schema_name = n.nspname
+				AND o.dao_name = c.relname
+				AND ($2 = $3 OR o.partition_name IS NULL
+					 OR o.partition_name = (SELECT p.relname FROM pg_class p
+											WHERE p.oid = $2))
+				AND o.operation <> 'ddl'
+		), truncated AS (
+			SELECT id FROM records
+			WHERE operation = 'truncate' AND later ORDER BY id LIMIT 1
+		), first_later AS (
+			SELECT DISTINCT ON (entity_key) * FROM records
+			WHERE later AND operation <> 'truncate'
+				AND NOT EXISTS (SELECT FROM truncated t WHERE t.id < records.id)
+			ORDER BY entity_key, id
+		), last_before AS (
+			SELECT DISTINCT ON (entity_key) * FROM records
+			WHERE NOT later AND operation <> 'truncate'
+				AND NOT EXISTS (SELECT FROM records t
+								WHERE t.operation = 'truncate' AND NOT t.later
+									AND t.id > records.id)
+				/* An update of the key took the row elsewhere. */
+				AND NOT EXISTS (SELECT FROM records u
+								WHERE NOT u.later AND u.id > records.id
+									AND u.old_key = records.entity_key
+									AND u.entity_key <> u.old_key)
+				AND EXISTS (SELECT FROM truncated)
+			ORDER BY entity_key, id DESC
+		)
+		SELECT (json_populate_record(
+					json_populate_record(NULL::%1$s, f.entity),
+					coalesce(f.old_values, '{}'))).*
+		FROM first_later f
+		WHERE f.operation <> 'create'
+		UNION ALL
+		SELECT (json_populate_record(NULL::%1$s, l.entity)).*
+		FROM last_before l
+		WHERE l.operation <> 'delete'
+			AND NOT EXISTS (SELECT FROM first_later f
+							WHERE l.entity_key IN (f.entity_key, f.old_key))
+		UNION ALL
+		SELECT c.* FROM %1$s c
+		WHERE NOT EXISTS (SELECT FROM truncated)
+			AND (%2$s) NOT IN (SELECT f.entity_key FROM first_later f)
+		$query$, target, audit.key_expression(target, 'c'),
+		audit.key_expression(target, 'b'))
+	USING moment, target, recorded;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.as_of(anyelement, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION audit.as_of(anyelement, timestamptz) IS
+	'the rows of a table as they were at a moment; columns that are not recorded are null';
+
+/* Undoes one record, if the row is still as the record left it. */
+CREATE FUNCTION audit.revert_record(r audit.objects) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
+	SET extra_float_digits = 1 SET bytea_output = 'hex'
+AS $$
+DECLARE
+	target regclass := to_regclass(format('%I.%I', r.schema_name, r.dao_name));
+	known json;
+	is_now text;
+	columns text;
+	done bigint;
+BEGIN
+	IF target IS NULL THEN
+		RAISE EXCEPTION 'table "%.%" does not exist', r.schema_name, r.dao_name
+			USING ERRCODE = 'undefined_table';
+	END IF;
+	IF r.operation NOT IN ('create', 'update', 'delete') THEN
+		RAISE EXCEPTION 'record % cannot be reverted', r.id
+			USING ERRCODE = 'feature_not_supported',
+				DETAIL = format('Its operation is "%s".', r.operation);
+	END IF;
+	known := audit.unmasked(target, r.entity);
+	/* What was left out of a row cannot be put back. */
+	IF r.operation = 'delete' AND (r.removed_from_entity IS NOT NULL
+								   OR known::jsonb <> r.entity::jsonb)
+		OR r.operation = 'update'
+			AND (audit.unmasked(target, r.old_values)::jsonb <> r.old_values::jsonb
+				 OR EXISTS (SELECT FROM unnest(string_to_array(r.removed_from_entity, ',')) AS name
+							WHERE cardinality(audit.columns_among(target, ARRAY[name])) = 0))
+	THEN
+		RAISE EXCEPTION 'record % cannot be reverted', r.id
+			USING ERRCODE = 'feature_not_supported',
+				DETAIL = 'Values that the row had before are excluded from the record or masked.';
+	END IF;
+
+	/* Columns that were recorded and still exist. */
+	is_now := (SELECT coalesce(string_agg(format('t.%1$I::text IS NOT DISTINCT FROM p.%1$I::text', c),
+										  ' AND '), 'true')
+			   FROM unnest(audit.columns_among(target,
+					(SELECT array_agg(k) FROM json_object_keys(known) AS k))) AS c);
+	IF r.operation = 'delete' THEN
+		columns := (SELECT string_agg(quote_ident(a.attname), ', ')
+					FROM pg_attribute a
+					WHERE a.attrelid = target AND a.attnum > 0
+						AND NOT a.attisdropped AND a.attgenerated = ''
+						AND EXISTS (SELECT FROM json_object_keys(known) AS k
+									WHERE k = a.attname));
+		EXECUTE format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE '
+					   'SELECT %2$s FROM json_populate_record(NULL::%1$s, $1) '
+					   'ON CONFLICT DO NOTHING', target, columns)
+		USING known;
+	ELSIF r.operation = 'create' THEN
+		EXECUTE format('DELETE FROM %1$s t '
+					   'USING json_populate_record(NULL::%1$s, $1) p '
+					   'WHERE %2$s = $2 AND %3$s',
+					   target, audit.key_expression(target, 't'), is_now)
+		USING known, r.entity_key;
+	ELSE
+		columns := (SELECT string_agg(format('%1$I = o.%1$I', a.attname), ', ')
+					FROM pg_attribute a
+					WHERE a.attrelid = target AND a.attnum > 0
+						AND NOT a.attisdropped AND a.attgenerated = ''
+						AND EXISTS (SELECT FROM json_object_keys(r.old_values) AS k
+									WHERE k = a.attname));
+		IF columns IS NULL THEN
+			RETURN;
+		END IF;
+		EXECUTE format('UPDATE %1$s t SET %2$s '
+					   'FROM json_populate_record(NULL::%1$s, $1) p, '
+					   'json_populate_record(NULL::%1$s, $3) o '
+					   'WHERE %3$s = $2 AND %4$s',
+					   target, columns, audit.key_expression(target, 't'), is_now)
+		USING known, r.entity_key, r.old_values;
+	END IF;
+	GET DIAGNOSTICS done = ROW_COUNT;
+	IF done <> 1 THEN
+		RAISE EXCEPTION 'record % cannot be reverted', r.id
+			USING ERRCODE = 'triggered_data_change_violation',
+				DETAIL = format('Row %s of table "%s" has changed since.', r.entity_key, target),
+				HINT = 'Revert the later records first.';
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.revert_record(audit.objects) FROM PUBLIC;
+COMMENT ON FUNCTION audit.revert_record(audit.objects) IS
+	'undoes one record; used by audit.revert()';
+
+CREATE FUNCTION audit.revert(record_id uuid) RETURNS bigint
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	r audit.objects;
+BEGIN
+	SELECT o.* INTO r FROM audit.objects o WHERE o.id = record_id;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no record %', record_id
+			USING ERRCODE = 'no_data_found';
+	END IF;
+	PERFORM audit.revert_record(r);
+	RETURN 1;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.revert(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION audit.revert(uuid) IS
+	'writes the inverse of a recorded change, itself recorded; refuses if the row has changed since';
+
+CREATE FUNCTION audit.revert(request_id text) RETURNS bigint
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	r audit.objects;
+	reverted bigint := 0;
+BEGIN
+	FOR r IN SELECT o.* FROM audit.objects o
+			 WHERE o.request_id = revert.request_id AND o.operation <> 'ddl'
+			 ORDER BY o.id DESC
+	LOOP
+		PERFORM audit.revert_record(r);
+		reverted := reverted + 1;
+	END LOOP;
+	IF reverted = 0 THEN
+		RAISE EXCEPTION 'there is no record of request "%"', request_id
+			USING ERRCODE = 'no_data_found';
+	END IF;
+	RETURN reverted;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.revert(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.revert(text) IS
+	'writes the inverse of all changes of a request, last first';
+
 /* ------------------------------------------------------------- privileges */
 
 ALTER TABLE audit.audit_objects OWNER TO audit_log_owner;
@@ -958,6 +1377,11 @@ ALTER VIEW audit.requests OWNER TO audit_log_owner;
 
 GRANT USAGE ON SCHEMA audit TO PUBLIC;
 GRANT SELECT ON audit.objects, audit.requests, audit.tracked_tables, audit.keys
+	TO audit_log_reader;
+GRANT EXECUTE ON FUNCTION audit.recorded_as(regclass),
+	audit.history(regclass, text), audit.diff(uuid),
+	audit.key_columns(regclass), audit.key_expression(regclass, text),
+	audit.unmasked(regclass, json), audit.as_of(anyelement, timestamptz)
 	TO audit_log_reader;
 GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
 	audit.record(audit.requests), audit.verify(json), audit.trigger_args(oid),

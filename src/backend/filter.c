@@ -32,6 +32,16 @@
 /* Bytes of a working buffer that are kept between calls. */
 #define KEEP_BUFFER (1024 * 1024)
 
+/* Stands for a body that may hold a secret which cannot be found. */
+#define WITHHELD "withheld: invalid JSON that mentions an excluded key"
+
+typedef enum BodyKind
+{
+	BODY_JSON,
+	BODY_FORM,
+	BODY_OTHER
+} BodyKind;
+
 typedef struct TableName
 {
 	char	   *schema;			/* NULL: any */
@@ -450,10 +460,9 @@ al_filter_add_name(StringInfo names, const char *name)
 /*
  * Takes excluded keys out of the text that starts at "start" of "out", and
  * adds their names to "removed".  "column" is the column that holds the JSON,
- * or NULL for a request's body, which may also be a form.  Returns false if
- * the text is of neither kind.
+ * or NULL for a request's body, which may also be a form.
  */
-static bool
+static BodyKind
 redact(StringInfo out, int start, const char *column, StringInfo removed)
 {
 	/* Kept for reuse, unless they have grown large. */
@@ -463,12 +472,13 @@ redact(StringInfo out, int start, const char *column, StringInfo removed)
 	int			len = out->len - start;
 	char	   *utf8;
 	bool		changed = false;
+	BodyKind	kind = BODY_JSON;
 	AlStatus	status;
 	AlError		error = {{0}};
 
 	prepare_rules();
 	if (al_redact_rules_count(rules) == 0)
-		return true;
+		return BODY_JSON;		/* for all that it matters */
 	utf8 = pg_server_to_any(text, len, PG_UTF8);
 	if (utf8 != text)
 		len = strlen(utf8);
@@ -482,8 +492,11 @@ redact(StringInfo out, int start, const char *column, StringInfo removed)
 						  &names, &changed, &error) :
 		al_redact_json(rules, utf8, len, &left, &names, &changed, &error);
 	if (status == AL_INVALID && column == NULL)
+	{
+		kind = BODY_FORM;
 		status = al_redact_form(rules, utf8, len, &left, &names, &changed,
 								&error);
+	}
 	if (status == AL_NO_MEMORY || left.failed || names.failed)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -502,7 +515,7 @@ redact(StringInfo out, int start, const char *column, StringInfo removed)
 	}
 	if (left.cap > KEEP_BUFFER)
 		al_buf_free(&left);
-	return status == AL_OK;
+	return status == AL_OK ? kind : BODY_OTHER;
 }
 
 /*
@@ -514,16 +527,38 @@ void
 al_filter_redact_value(StringInfo out, int start, const char *column,
 					   StringInfo removed)
 {
-	if (redact(out, start, column, removed))
+	if (redact(out, start, column, removed) == BODY_JSON)
 		return;
 	out->len = start;
 	appendStringInfoString(out, "null");
 	al_filter_add_name(removed, column);
 }
 
-/* Takes excluded keys out of a request's body: JSON, a form, or neither. */
+/*
+ * Takes excluded keys out of a request's body: JSON, a form, or neither.
+ *
+ * JSON that is cut short or otherwise invalid is none.  If such a body
+ * mentions an excluded key it is not shown at all, because nobody can tell
+ * where the secret ends.
+ */
 void
 al_filter_redact_payload(StringInfo payload, StringInfo removed)
 {
-	(void) redact(payload, 0, NULL, removed);
+	char		first = payload->data[strspn(payload->data, " \t\r\n")];
+	bool		looks_json = first == '{' || first == '[';
+
+	if (redact(payload, 0, NULL, removed) == BODY_JSON || !looks_json)
+		return;
+	for (size_t i = 0; i < al_redact_rules_count(rules); i++)
+	{
+		const char *name = al_redact_rules_name(rules, i);
+		const char *key = strrchr(name, '.') ? strrchr(name, '.') + 1 : name;
+
+		if (memmem(payload->data, payload->len, key, strlen(key)) == NULL)
+			continue;
+		resetStringInfo(payload);
+		appendStringInfoString(payload, WITHHELD);
+		al_filter_add_name(removed, name);
+		return;
+	}
 }

@@ -9,7 +9,7 @@
  * is defined, so that an ordinary user gains nothing by setting one early.
  *
  * The rooms that interpret a list check it and learn of its changes through
- * the hooks that they export (filter.h, keys.h).
+ * hooks, which module.c brings here: they are above this one.
  */
 #include "postgres.h"
 
@@ -17,11 +17,7 @@
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/guc.h"
-
-#include "filter.h"
 #include "guc.h"
-#include "keys.h"
 
 bool		al_guc_enabled = true;
 int			al_guc_record_ttl = 2592000;
@@ -183,7 +179,7 @@ define_ledger(void)
 }
 
 void
-al_guc_init(void)
+al_guc_init(const AlGucHooks *hooks)
 {
 	/* Superuser only: switching the log off is how one would hide. */
 	DefineCustomBoolVariable("audit.enabled",
@@ -204,26 +200,26 @@ al_guc_init(void)
 							   "HTTP methods whose requests are not recorded.",
 							   "A comma-separated list; case does not matter.",
 							   &al_guc_ignore_methods, "", PGC_SUSET, 0,
-							   NULL, al_filter_assign_methods, NULL);
+							   NULL, hooks->assign_methods, NULL);
 	DefineCustomStringVariable("audit.ignore_paths",
 							   "Paths whose requests are not recorded.",
 							   "A comma-separated list of Perl-compatible regular expressions; \"\\,\" writes a comma.",
 							   &al_guc_ignore_paths, "", PGC_SUSET, 0,
-							   al_filter_check_paths, al_filter_assign_paths,
+							   hooks->check_paths, hooks->assign_paths,
 							   NULL);
 	DefineCustomStringVariable("audit.ignore_tables",
 							   "Tables whose changes are not recorded.",
 							   "A comma-separated list of table or schema.table.",
 							   &al_guc_ignore_tables, "", PGC_SUSET, 0,
-							   al_filter_check_tables, al_filter_assign_tables,
+							   hooks->check_tables, hooks->assign_tables,
 							   NULL);
 	DefineCustomStringVariable("audit.payload_exclude",
 							   "Keys removed from payloads and entities.",
 							   "A comma-separated list: a plain key is removed at any depth, a dotted one at that path.",
 							   &al_guc_payload_exclude,
 							   "token, secret, password", PGC_SUSET, 0,
-							   al_filter_check_payload_exclude,
-							   al_filter_assign_payload_exclude, NULL);
+							   hooks->check_payload_exclude,
+							   hooks->assign_payload_exclude, NULL);
 
 	/* Superuser only: it names a file that the server reads. */
 	DefineCustomStringVariable("audit.signing_key",
@@ -231,8 +227,8 @@ al_guc_init(void)
 							   "Empty means that records are not signed.",
 							   &al_guc_signing_key, "",
 							   PGC_SUSET, 0,
-							   al_keys_check_signing_key,
-							   al_keys_assign_signing_key, NULL);
+							   hooks->check_signing_key,
+							   hooks->assign_signing_key, NULL);
 
 	/* Any user: only the application knows who is asking. */
 	define_context("audit.request_id", "Id of the request being served.",

@@ -7,6 +7,8 @@
 #ifndef AUDIT_LOG_GUC_H
 #define AUDIT_LOG_GUC_H
 
+#include "utils/guc.h"
+
 #define AL_MAX_REQUEST_ID_LENGTH 128	/* characters */
 #define AL_MAX_ORIGIN_LENGTH 200	/* bytes; room for a generation behind it */
 
@@ -31,7 +33,24 @@ extern int	al_guc_ledger_interval; /* seconds */
 extern int	al_guc_ledger_heartbeat;	/* seconds */
 extern int	al_guc_coverage_interval;	/* seconds; 0 = never */
 
-extern void al_guc_init(void);
+/*
+ * Hooks of the settings that a room above interprets: it checks a new value,
+ * and learns of a change.
+ */
+typedef struct AlGucHooks
+{
+	GucStringAssignHook assign_methods;
+	GucStringCheckHook check_paths;
+	GucStringAssignHook assign_paths;
+	GucStringCheckHook check_tables;
+	GucStringAssignHook assign_tables;
+	GucStringCheckHook check_payload_exclude;
+	GucStringAssignHook assign_payload_exclude;
+	GucStringCheckHook check_signing_key;
+	GucStringAssignHook assign_signing_key;
+} AlGucHooks;
+
+extern void al_guc_init(const AlGucHooks *hooks);
 extern void al_guc_require_request_id(const char *value);
 
 #endif							/* AUDIT_LOG_GUC_H */

@@ -8,8 +8,10 @@
 #include "fmgr.h"
 
 #include "batch.h"
+#include "filter.h"
 #include "guc.h"
 #include "keylog.h"
+#include "keys.h"
 #include "store.h"
 #include "tracking.h"
 #include "watch.h"
@@ -21,11 +23,23 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	static const AlGucHooks hooks = {
+		.assign_methods = al_filter_assign_methods,
+		.check_paths = al_filter_check_paths,
+		.assign_paths = al_filter_assign_paths,
+		.check_tables = al_filter_check_tables,
+		.assign_tables = al_filter_assign_tables,
+		.check_payload_exclude = al_filter_check_payload_exclude,
+		.assign_payload_exclude = al_filter_assign_payload_exclude,
+		.check_signing_key = al_keys_check_signing_key,
+		.assign_signing_key = al_keys_assign_signing_key,
+	};
+
 	al_store_init();
 	al_keylog_init();
 	al_batch_init();
 	al_tracking_init();
 	al_watch_init();
 	/* Last: it may set variables, and the hooks need what is above. */
-	al_guc_init();
+	al_guc_init(&hooks);
 }

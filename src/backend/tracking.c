@@ -130,14 +130,18 @@ parse_options(Trigger *trigger, Options *options)
 
 /* --------------------------------------------------------------- the table */
 
-/* The trigger from which a partition's trigger was cloned, at the top. */
+/*
+ * The table whose trigger a partition's trigger was cloned from, at the top,
+ * and how many levels of partitions lie between.
+ */
 static Oid
-tracked_root(Oid tgoid)
+tracked_root(Oid tgoid, int *levels)
 {
 	Relation	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
 	Oid			relid = InvalidOid;
 
-	while (OidIsValid(tgoid))
+	*levels = 0;
+	for (;;)
 	{
 		ScanKeyData key;
 		SysScanDesc scan;
@@ -153,33 +157,44 @@ tracked_root(Oid tgoid)
 		relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
 		tgoid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid;
 		systable_endscan(scan);
+		if (!OidIsValid(tgoid))
+			break;
+		(*levels)++;
 	}
 	table_close(pg_trigger, AccessShareLock);
 	return relid;
 }
 
 /*
- * The row trigger that records a table: that of the partitioned table above
- * it, where there is one, and otherwise its own.
+ * The row trigger that records a table: a partition may have one of its own
+ * and others from several partitioned tables above it, and that of the
+ * topmost table records.
  */
 static Trigger *
-recording_trigger(Relation rel, Oid function)
+recording_trigger(Relation rel, Oid function, Oid *root)
 {
-	Trigger    *own = NULL;
+	Trigger    *recorder = NULL;
+	int			highest = -1;
 
 	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
+		Oid			top;
+		int			levels;
 
 		if (trigger->tgfoid != function ||
 			!TRIGGER_FOR_ROW(trigger->tgtype) ||
 			trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
-		if (trigger->tgisclone)
-			return trigger;
-		own = trigger;
+		top = tracked_root(trigger->tgoid, &levels);
+		if (levels > highest)
+		{
+			recorder = trigger;
+			highest = levels;
+			*root = top;
+		}
 	}
-	return own;
+	return recorder;
 }
 
 /* The index whose columns identify a row, or InvalidOid. */
@@ -256,7 +271,7 @@ AlTracking *
 al_tracking_make(Relation rel, Trigger *trigger)
 {
 	AlTracking *tracking = palloc0(sizeof(AlTracking));
-	Trigger    *recorder = recording_trigger(rel, trigger->tgfoid);
+	Trigger    *recorder;
 	Options		options;
 	StringInfoData removed;
 	MemoryContext old;
@@ -266,13 +281,12 @@ al_tracking_make(Relation rel, Trigger *trigger)
 	tracking->tgoid = trigger->tgoid;
 	tracking->relid = tracking->root = RelationGetRelid(rel);
 	tracking->filters = al_filter_generation;
+	recorder = recording_trigger(rel, trigger->tgfoid, &tracking->root);
 	if (recorder == NULL)
 		tracking->silent = true;	/* a TRUNCATE trigger left behind */
 	else if (TRIGGER_FOR_ROW(trigger->tgtype) &&
 			 recorder->tgoid != trigger->tgoid)
 		tracking->silent = true;
-	else
-		tracking->root = tracked_root(recorder->tgoid);
 
 	parse_options(trigger, &options);
 	tracking->skip_unchanged = options.skip_unchanged;

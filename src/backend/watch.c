@@ -134,6 +134,10 @@ subcommand_name(AlterTableType type)
 			return "ATTACH PARTITION";
 		case AT_DetachPartition:
 			return "DETACH PARTITION";
+		case AT_AddInherit:
+			return "INHERIT";
+		case AT_DropInherit:
+			return "NO INHERIT";
 		case AT_ReplicaIdentity:
 			return "REPLICA IDENTITY";
 		case AT_ChangeOwner:
@@ -172,6 +176,16 @@ al_watch_ddl_details(void *command)
 		parts = add_text(parts, column ? "RENAME COLUMN" : "RENAME");
 		parts = add_text(parts, column ? rename->subname : NULL);
 		parts = add_text(parts, rename->newname);
+	}
+	else if (collected->parsetree &&
+			 IsA(collected->parsetree, AlterObjectSchemaStmt))
+	{
+		AlterObjectSchemaStmt *move =
+			(AlterObjectSchemaStmt *) collected->parsetree;
+
+		parts = add_text(parts, "SET SCHEMA");
+		parts = add_text(parts, NULL);
+		parts = add_text(parts, move->newschema);
 	}
 	return finish_array(parts);
 }

@@ -33,7 +33,6 @@
  * walk goes by links and needs no stack.
  */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,20 +45,10 @@
 #define MAX_OUTPUT ((size_t) 0x3FFFFFFF)	/* most a text value can hold */
 
 static AlStatus
-fail(AlError *err, AlStatus status, const char *what)
-{
-	if (err != NULL)
-		snprintf(err->reason, sizeof(err->reason), "%s", what);
-	return status;
-}
-
-static AlStatus
 fail_at(AlError *err, AlStatus status, const char *what, uint32_t pos)
 {
-	if (err != NULL)
-		snprintf(err->reason, sizeof(err->reason), "%s at byte %lu", what,
-				 (unsigned long) pos);
-	return status;
+	return al_status_fail(err, status, "%s at byte %lu", what,
+						  (unsigned long) pos);
 }
 
 /* Unlinks the members of a top-level object that no signature covers. */
@@ -149,8 +138,8 @@ print_pipe(AlTree *tree, AlBuf *out, AlError *err)
 
 		/* exponents are short to write and long to print */
 		if (out->len - start > MAX_OUTPUT)
-			return fail(err, AL_UNSUPPORTED,
-						"canonical form longer than 1 GB");
+			return al_status_fail(err, AL_UNSUPPORTED,
+								  "canonical form longer than 1 GB");
 	}
 }
 
@@ -307,7 +296,7 @@ static AlStatus
 finish(AlStatus status, AlBuf *out, size_t start, AlError *err)
 {
 	if (status == AL_OK && out->failed)
-		status = fail(err, AL_NO_MEMORY, "out of memory");
+		status = al_status_fail(err, AL_NO_MEMORY, "out of memory");
 	if (status != AL_OK)
 		out->len = start;
 	return status;
@@ -392,10 +381,12 @@ al_canon_jcs_put(AlCanonJcs *jcs, const char *key, size_t key_len,
 AlStatus
 al_canon_jcs_end(AlCanonJcs *jcs, AlError *err)
 {
+	AlStatus	status = AL_OK;
+
 	if (jcs->last_key == NULL)
 		al_buf_append_char(jcs->out, '{');
 	al_buf_append_char(jcs->out, '}');
-	return finish(jcs->misordered ?
-				  fail(err, AL_INVALID, "keys are not in order") : AL_OK,
-				  jcs->out, jcs->start, err);
+	if (jcs->misordered)
+		status = al_status_fail(err, AL_INVALID, "keys are not in order");
+	return finish(status, jcs->out, jcs->start, err);
 }

@@ -8,7 +8,6 @@
  * count bytes from 0; reasons never quote the input, which may be secret.
  */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +18,7 @@
 static AlStatus
 fail(AlError *err, AlStatus status, const char *what, size_t pos)
 {
-	if (err != NULL)
-		snprintf(err->reason, sizeof(err->reason), "%s at byte %zu", what,
-				 pos);
-	return status;
+	return al_status_fail(err, status, "%s at byte %zu", what, pos);
 }
 
 /* As fail() for broken JSON; the reader gives nothing more after it. */

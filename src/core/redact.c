@@ -15,7 +15,6 @@
  * of the input and none of it recursive.
  */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,14 +42,6 @@ typedef struct Frame
 	uint32_t	child;			/* the same for the member being read */
 	bool		kept;			/* a member before was not removed */
 } Frame;
-
-static AlStatus
-fail(AlError *err, AlStatus status, const char *what)
-{
-	if (err != NULL)
-		snprintf(err->reason, sizeof(err->reason), "%s", what);
-	return status;
-}
 
 static void
 begin(Removal *removal, const AlRedactRules *rules, const char *input,
@@ -105,7 +96,7 @@ note_removal(Removal *removal, uint32_t name, AlError *err)
 	if (removal->seen == NULL)
 		removal->seen = calloc(al_redact_rules_count(removal->rules), 1);
 	if (removal->seen == NULL)
-		return fail(err, AL_NO_MEMORY, "out of memory");
+		return al_status_fail(err, AL_NO_MEMORY, "out of memory");
 	if (removal->seen[name])
 		return AL_OK;
 	removal->seen[name] = 1;
@@ -125,7 +116,7 @@ finish(Removal *removal, AlStatus status, size_t len, bool *changed,
 	if (status == AL_OK && removal->changed)
 		keep_until(removal, len);
 	if (status == AL_OK && (removal->out->failed || removal->removed->failed))
-		status = fail(err, AL_NO_MEMORY, "out of memory");
+		status = al_status_fail(err, AL_NO_MEMORY, "out of memory");
 	if (status != AL_OK)
 	{
 		removal->out->len = removal->out_start;
@@ -142,6 +133,7 @@ look_up_token(const Removal *removal, uint32_t node, const AlJsonToken *token,
 {
 	AlStatus	status;
 
+	*child = AL_REDACT_NOWHERE;
 	if (!token->escaped)
 	{
 		*name = al_redact_rules_find(removal->rules, node,
@@ -152,7 +144,6 @@ look_up_token(const Removal *removal, uint32_t node, const AlJsonToken *token,
 	al_buf_reset(scratch);
 	status = al_json_decode(removal->input, token, true, scratch, err);
 	*name = AL_REDACT_NO_NAME;
-	*child = AL_REDACT_NOWHERE;
 	if (status == AL_OK)
 		*name = al_redact_rules_find(removal->rules, node, scratch->data,
 									 scratch->len, child);
@@ -199,7 +190,7 @@ read_json(Removal *removal, AlJsonReader *reader, uint32_t root,
 			case AL_JSON_OBJECT_START:
 				al_buf_append(frames, &frame, sizeof(frame));
 				if (frames->failed)
-					return fail(err, AL_NO_MEMORY, "out of memory");
+					return al_status_fail(err, AL_NO_MEMORY, "out of memory");
 				frame.node = frame.child;
 				frame.kept = false;
 				break;
@@ -364,8 +355,9 @@ look_up_pair(const Removal *removal, const char *pair, size_t len,
 	}
 	al_buf_reset(scratch);
 	decode_form(pair, key_len, scratch);
+	*name = AL_REDACT_NO_NAME;
 	if (scratch->failed)
-		return fail(err, AL_NO_MEMORY, "out of memory");
+		return al_status_fail(err, AL_NO_MEMORY, "out of memory");
 	*name = look_up_form(removal->rules, scratch->data, scratch->len);
 	return AL_OK;
 }
@@ -390,7 +382,7 @@ al_redact_form(const AlRedactRules *rules, const char *body, size_t len,
 	{
 		const char *amp = memchr(body + from, '&', len - from);
 		size_t		end = amp ? (size_t) (amp - body) : len;
-		uint32_t	name;
+		uint32_t	name = AL_REDACT_NO_NAME;
 
 		next = amp ? end + 1 : len;
 		status = look_up_pair(&removal, body + from, end - from, &scratch,

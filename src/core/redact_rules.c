@@ -5,7 +5,6 @@
  * takes the same time for many rules as for one.
  */
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,14 +50,6 @@ struct AlRedactRules
 	uint32_t	nodes;			/* next free node number */
 	uint32_t	text;			/* next free byte for names */
 };
-
-static AlStatus
-fail(AlError *err, AlStatus status, const char *what)
-{
-	if (err != NULL)
-		snprintf(err->reason, sizeof(err->reason), "%s", what);
-	return status;
-}
 
 static const Name *
 name_at(const AlRedactRules *rules, uint32_t i)
@@ -266,7 +257,7 @@ al_redact_rules_compile(const char *list, size_t len, AlRedactRules **rules,
 
 	*rules = NULL;
 	if (len > MAX_LIST)
-		return fail(err, AL_UNSUPPORTED, "list longer than 16 MB");
+		return al_status_fail(err, AL_UNSUPPORTED, "list longer than 16 MB");
 	while (next_item(&at, end, &item, &item_len))
 	{
 		names++;
@@ -282,7 +273,7 @@ al_redact_rules_compile(const char *list, size_t len, AlRedactRules **rules,
 		text;
 	made = calloc(1, i);
 	if (made == NULL)
-		return fail(err, AL_NO_MEMORY, "out of memory");
+		return al_status_fail(err, AL_NO_MEMORY, "out of memory");
 	made->size = i;
 	made->names = (uint32_t) sizeof(AlRedactRules);
 	made->steps = made->names + (uint32_t) (names * sizeof(Name));
@@ -296,11 +287,9 @@ al_redact_rules_compile(const char *list, size_t len, AlRedactRules **rules,
 		if (!add_name(made, item, item_len))
 		{
 			free(made);
-			if (err != NULL)
-				snprintf(err->reason, sizeof(err->reason),
-						 "empty step between dots in name %lu of the list",
-						 (unsigned long) i);
-			return AL_INVALID;
+			return al_status_fail(err, AL_INVALID,
+								  "empty step between dots in name %lu "
+								  "of the list", (unsigned long) i);
 		}
 	}
 	*rules = made;

@@ -6,7 +6,6 @@
  * The work is linear but for qsort(), and an object that is in order already
  * is not sorted.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,9 +42,7 @@ typedef struct Builder
 static AlStatus
 no_memory(AlError *err)
 {
-	if (err != NULL)
-		snprintf(err->reason, sizeof(err->reason), "out of memory");
-	return AL_NO_MEMORY;
+	return al_status_fail(err, AL_NO_MEMORY, "out of memory");
 }
 
 /* Makes room for need elements; the array stays as it was on failure. */
@@ -135,11 +132,9 @@ in_utf16_order(const void *a, const void *b)
 static AlStatus
 duplicate_key(const AlTreeNode *node, AlError *err)
 {
-	if (err != NULL)
-		snprintf(err->reason, sizeof(err->reason),
-				 "duplicate key of the value at byte %lu",
-				 (unsigned long) node->start);
-	return AL_UNSUPPORTED;
+	return al_status_fail(err, AL_UNSUPPORTED,
+						  "duplicate key of the value at byte %lu",
+						  (unsigned long) node->start);
 }
 
 /* Links the sorted members to each other, without overridden duplicates. */
@@ -315,12 +310,7 @@ al_tree_build(AlTree *tree, AlTreeOrder order, const char *json, size_t len,
 	tree->json = json;
 	tree->order = order;
 	if (len > MAX_INPUT)
-	{
-		if (err != NULL)
-			snprintf(err->reason, sizeof(err->reason),
-					 "JSON longer than 2 GB");
-		return AL_UNSUPPORTED;
-	}
+		return al_status_fail(err, AL_UNSUPPORTED, "JSON longer than 2 GB");
 	builder.tree = tree;
 	al_json_start(&reader, json, len);
 	status = read_tokens(&builder, &reader, err);

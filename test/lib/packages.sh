@@ -46,7 +46,10 @@ packages()
 				;;
 			bench)
 				packages demo
-				echo curl
+				echo perl curl
+				;;
+			rivals)
+				[ -n "$own_server" ] || echo "postgresql-$major-tablelog postgresql-$major-periods"
 				;;
 			page)
 				echo chromium chromium-driver

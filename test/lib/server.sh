@@ -104,8 +104,9 @@ extension_conf()
 	echo "dynamic_library_path = '$libdir:\$libdir'"
 }
 
-# server_start: a server in $work/data, reached with $PGHOST and $PGPORT. It has
-# a socket of its own and no TCP port, so the port number cannot collide.
+# server_start [FILE]: a server in $work/data, with the settings in FILE, reached
+# with $PGHOST and $PGPORT. It has a socket of its own and no TCP port, so the
+# port number cannot collide.
 server_start()
 {
 	export PGHOST="$work" PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
@@ -117,6 +118,7 @@ server_start()
 		echo "listen_addresses = ''"
 		echo "unix_socket_directories = '$work'"
 		echo "fsync = off"
+		[ -z "${1-}" ] || cat "$1"
 	} >>"$work/data/postgresql.conf"
 	(cd "$work" && as_user "$bindir/pg_ctl" -D "$work/data" -l "$work/log/server" \
 		-s -w start) || { cat "$work/log/server" >&2; return 1; }

@@ -218,7 +218,14 @@ none('headers, comments and includes are in house style', @bad);
 # but the repository.
 @bad = ();
 my @all = @sources;
-find({ no_chdir => 1, wanted => sub { push @all, $_ if -f && !/\.o$/ } },
+find(
+	{
+		no_chdir => 1,
+		wanted => sub {
+			return $File::Find::prune = 1 if -d && m{/(?:build|corpus)$};
+			push @all, $_ if -f;
+		}
+	},
 	grep { -d } qw(sql expected test));
 push @all, grep { -f } glob('*.md *.control META.json Makefile .ci/*');
 for my $file (@all)

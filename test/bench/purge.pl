@@ -1,0 +1,98 @@
+# test/bench/purge.pl: what it costs an insert that expired records are removed.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Bench;
+
+my $db = connect_server();
+my $seconds = $quick ? 2 : 4;
+my $backlog = $quick ? 100_000 : 1_000_000;
+
+$db->sql(<<'');
+CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	kind text NOT NULL, payload text NOT NULL);
+SELECT audit.enable('events');
+
+my %script = (
+	1 => "INSERT INTO events (kind, payload) VALUES ('login', 'somebody came in');\n",
+	1000 => "INSERT INTO events (kind, payload) SELECT 'login', 'number ' || i "
+	  . "FROM generate_series(1, 1000) AS i;\n");
+
+sub clean
+{
+	$db->sql("SET audit.enabled = off;\nTRUNCATE events;\nRESET audit.enabled;\n"
+		  . "SELECT empty_logs();\nVACUUM ANALYZE events, audit.audit_objects;\nCHECKPOINT;");
+	return;
+}
+
+sub percentile
+{
+	my ($sorted, $p) = @_;
+	return $sorted->[ int($p * $#$sorted) ];
+}
+
+# Records live one second, and the first seconds do not count: from then on as
+# many expire as are added.
+title("Purge in a steady state, $rounds rounds of $seconds s, 1 client, fsync off",
+	'as many records expire as are added; ratio = mean time of an insert with / without purge', '');
+printf "%-26s %16s %16s   %s\n", '', 'without purge', 'with purge', 'ratio';
+for my $n (1, 1000)
+{
+	my (%us, @ratio);
+
+	for my $round (0 .. $rounds - 1)
+	{
+		for my $ttl (in_order($round, 2_592_000, 1))
+		{
+			clean();
+			my $run = run_pgbench($script{$n}, 1, $seconds, skip => 3,
+				options => "-c audit.record_ttl=$ttl");
+			push @{ $us{$ttl} }, 1e6 / $run->{tps};
+		}
+		push @ratio, $us{1}[-1] / $us{2_592_000}[-1];
+	}
+	printf "%-26s %13.1f us %13.1f us   %-20s  %s\n", "inserts of $n row" . ($n > 1 ? 's' : ''),
+	  median(@{ $us{2_592_000} }), median(@{ $us{1} }), ratio(@ratio),
+	  bar("purge, steady state, inserts of $n: with / without", median(@ratio), '<=', 1.15);
+}
+
+title("Purge with $backlog expired records waiting, $seconds s, 1 client, fsync off",
+	'latency of inserts in ms; "none" is the same without a backlog, and shows what the',
+	'machine itself adds now and then', '');
+printf "%-16s %-10s %10s %10s %10s %10s %12s\n", '', 'waiting', 'inserts', 'median', '99.9 %',
+  'longest', 'removed';
+for my $n (1, 1000)
+{
+	for my $waiting (0, $backlog)
+	{
+		clean();
+		$db->sql("INSERT INTO events (kind, payload) VALUES ('login', 'somebody came in');");
+		$db->sql("CREATE TEMP TABLE template AS SELECT * FROM audit.audit_objects;");
+		$db->sql(<<"") if $waiting;
+UPDATE template SET expire = now() - interval '2 days';
+INSERT INTO audit.audit_objects
+	SELECT (r.t).* FROM (
+		SELECT jsonb_populate_record(template, jsonb_build_object(
+			'id', lpad(to_hex(i), 32, '0'), 'expire', template.expire + i * interval '1 ms')) AS t
+		FROM template, generate_series(1, $waiting) AS i) AS r;
+VACUUM ANALYZE audit.audit_objects;
+
+		my $left = 'SELECT count(*) FROM audit.audit_objects WHERE expire < now();';
+		my $before = $db->sql($left);
+		$db->sql("DROP TABLE template;\nCHECKPOINT;");
+		my $latencies = run_pgbench($script{$n}, 1, $seconds, log => 1)->{latencies};
+		printf "%-16s %-10s %10d %10.3f %10.3f %10.3f %12d  %s\n",
+		  "$n row" . ($n > 1 ? 's' : ''), $waiting || 'none', scalar @$latencies,
+		  percentile($latencies, 0.5), percentile($latencies, 0.999), $latencies->[-1],
+		  $before - $db->sql($left),
+		  $waiting
+		  ? bar("purge, $waiting expired records waiting, inserts of $n: longest, ms",
+			$latencies->[-1], '<=', 10)
+		  : '';
+	}
+}
+clean();
+$db->sql('DROP TABLE events;');
+$db->finish;
