@@ -1614,6 +1614,87 @@ GRANT EXECUTE ON FUNCTION audit.wait_sealed(xid8, interval)
 COMMENT ON FUNCTION audit.wait_sealed(xid8, interval) IS
 	'waits until the records of a transaction are in the ledger; false if they were not in time';
 
+CREATE FUNCTION audit.checkpoint(size bigint DEFAULT NULL) RETURNS text
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_checkpoint';
+REVOKE ALL ON FUNCTION audit.checkpoint(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.checkpoint(bigint) TO audit_log_reader;
+COMMENT ON FUNCTION audit.checkpoint(bigint) IS
+	'the last checkpoint, or that of an earlier size, as a signed note';
+
+CREATE FUNCTION audit.leaf(id uuid) RETURNS bigint
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_leaf';
+REVOKE ALL ON FUNCTION audit.leaf(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.leaf(uuid) TO audit_log_reader;
+COMMENT ON FUNCTION audit.leaf(uuid) IS
+	'number of the leaf that a record is; null if it is not sealed';
+
+CREATE FUNCTION audit.inclusion_proof(id uuid, size bigint DEFAULT NULL)
+	RETURNS text
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_inclusion_proof';
+REVOKE ALL ON FUNCTION audit.inclusion_proof(uuid, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.inclusion_proof(uuid, bigint)
+	TO audit_log_reader;
+COMMENT ON FUNCTION audit.inclusion_proof(uuid, bigint) IS
+	'proof that a record is in the ledger, with the checkpoint (C2SP tlog-proof)';
+
+CREATE FUNCTION audit.consistency_proof(old_size bigint,
+										size bigint DEFAULT NULL)
+	RETURNS text
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_consistency_proof';
+REVOKE ALL ON FUNCTION audit.consistency_proof(bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.consistency_proof(bigint, bigint)
+	TO audit_log_reader;
+COMMENT ON FUNCTION audit.consistency_proof(bigint, bigint) IS
+	'proof that the ledger of one size continues that of another: hashes in base64';
+
+CREATE FUNCTION audit.witness_request(old_size bigint) RETURNS text
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_witness_request';
+REVOKE ALL ON FUNCTION audit.witness_request(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.witness_request(bigint) TO audit_log_reader;
+COMMENT ON FUNCTION audit.witness_request(bigint) IS
+	'what a witness that knows the ledger of an old size is asked to sign (C2SP tlog-witness)';
+
+CREATE FUNCTION audit.tiles(from_size bigint DEFAULT 0, OUT path text,
+							OUT data bytea)
+	RETURNS SETOF record
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_tiles';
+REVOKE ALL ON FUNCTION audit.tiles(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.tiles(bigint) TO audit_log_reader;
+COMMENT ON FUNCTION audit.tiles(bigint) IS
+	'files of a tiled log that are new since the ledger had a size (C2SP tlog-tiles)';
+
+CREATE FUNCTION audit.new_generation(reason text) RETURNS integer
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_new_generation';
+REVOKE ALL ON FUNCTION audit.new_generation(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.new_generation(text) IS
+	'lets the ledger go on under a new origin, after a restore that is meant';
+
+CREATE FUNCTION audit.rotate_key() RETURNS text
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_rotate_key';
+REVOKE ALL ON FUNCTION audit.rotate_key() FROM PUBLIC;
+COMMENT ON FUNCTION audit.rotate_key() IS
+	'makes a new key for checkpoints and returns its public half; the next checkpoint is signed by both';
+
+CREATE FUNCTION audit.add_ledger_key(verifier text) RETURNS text
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'audit_log_add_ledger_key';
+REVOKE ALL ON FUNCTION audit.add_ledger_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.add_ledger_key(text) IS
+	'trusts the key of a remote signer or a witness: name, id and key joined by plus signs';
+
+CREATE FUNCTION audit.add_signature(line text) RETURNS void
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'audit_log_add_signature';
+REVOKE ALL ON FUNCTION audit.add_signature(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.add_signature(text) IS
+	'adds a signature line, by a key that is known, to the checkpoint that it signs';
+
+CREATE FUNCTION audit.erase(id uuid, reason text) RETURNS void
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_erase';
+REVOKE ALL ON FUNCTION audit.erase(uuid, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.erase(uuid, text) IS
+	'removes a sealed record before it expires, and records why';
+
 /* ---------------------------------------------- the ledger in plain SQL */
 
 /* Bound to pgcrypto's function where the extension is installed. */

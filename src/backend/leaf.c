@@ -364,15 +364,13 @@ al_leaf_make(AlStream stream, TupleTableSlot *slot, AlLeaf *leaf)
 		al_leaf_unix_time(DatumGetTimestampTz(column(slot, expire)));
 }
 
-/* The hash of a leaf in the tree. */
+/* The entry of a leaf. */
 void
-al_leaf_hash(const AlLeaf *leaf, AlHash *hash)
+al_leaf_entry(const AlLeaf *leaf, AlHash *entry)
 {
-	AlSha256   *sha = al_leaf_sha256();
 	char		id[UUID_TEXT_LEN];
 	char		expire[MAXINT8LEN + 1];
 	int			len;
-	AlHash		entry;
 
 	print_uuid(id, &leaf->id);
 	if (leaf->expire == AL_LEAF_NEVER)
@@ -382,8 +380,18 @@ al_leaf_hash(const AlLeaf *leaf, AlHash *hash)
 	}
 	else
 		len = pg_lltoa(leaf->expire, expire);
-	al_leaf_check(al_merkle_entry(sha, id, UUID_TEXT_LEN, expire, len,
-								  &leaf->inner, &entry), NULL);
+	al_leaf_check(al_merkle_entry(al_leaf_sha256(), id, UUID_TEXT_LEN, expire,
+								  len, &leaf->inner, entry), NULL);
+}
+
+/* The hash of a leaf in the tree. */
+void
+al_leaf_hash(const AlLeaf *leaf, AlHash *hash)
+{
+	AlSha256   *sha = al_leaf_sha256();
+	AlHash		entry;
+
+	al_leaf_entry(leaf, &entry);
 	al_leaf_check(al_merkle_leaf(sha, entry.bytes, sizeof(entry.bytes), hash),
 				  NULL);
 }

@@ -8,6 +8,7 @@
 #include "fmgr.h"
 
 #include "batch.h"
+#include "checkpoint.h"
 #include "filter.h"
 #include "guc.h"
 #include "keylog.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	al_store_init();
 	al_keylog_init();
 	al_batch_init();
+	al_checkpoint_init();
 	al_tracking_init();
 	al_watch_init();
 	/* Last: it may set variables, and the hooks need what is above. */

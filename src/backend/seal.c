@@ -48,6 +48,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "checkpoint.h"
 #include "guc.h"
 #include "harvest.h"
 #include "seal.h"
@@ -458,6 +459,22 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 	write_rows(sealer);
 }
 
+/* Was the last checkpoint not published?  A crash can do that. */
+static bool
+file_is_behind(Snapshot snapshot, const char *note, const AlBlock *last,
+			   const AlGeneration *generation)
+{
+	AlCheckpoint checkpoint;
+
+	if (al_checkpoint_path(snapshot, generation) == NULL)
+		return false;
+	return note == NULL || !al_checkpoint_parse(note, &checkpoint) ||
+		checkpoint.size != last->size ||
+		checkpoint.origin_len != strlen(generation->origin) ||
+		memcmp(checkpoint.origin, generation->origin,
+			   checkpoint.origin_len) != 0;
+}
+
 static bool
 heartbeat_due(const AlBlock *last, TimestampTz now)
 {
@@ -486,11 +503,13 @@ al_seal(void)
 	AlBlock		block = {0};
 	AlGeneration generation;
 	Sealer	   *sealer = palloc(sizeof(Sealer));
+	char	   *note;
 
 	(void) al_ledger_last_block(snapshot, &last);
 	if (!al_ledger_last_generation(snapshot, &generation))
 		begin_first_generation(&generation);
 	check_system(&generation);
+	note = al_checkpoint_guard(snapshot, &last, &generation);
 
 	block.number = last.number + 1;
 	block.first_leaf = last.size;
@@ -509,11 +528,13 @@ al_seal(void)
 		heartbeat_due(&last, block.sealed_at))
 	{
 		write_block(&block);
-		ForceSyncCommit();
+		al_checkpoint_publish(snapshot, &block, &generation, true);
 		/* If the transaction aborts, the root will not match and it is not used. */
 		kept = sealer->frontier;
 		kept_root = block.root;
 	}
+	else if (file_is_behind(snapshot, note, &last, &generation))
+		al_checkpoint_publish(snapshot, &last, &generation, false);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	UnregisterSnapshot(snapshot);

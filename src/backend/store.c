@@ -485,3 +485,19 @@ al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
 	index_close(index, NoLock);
 	al_store_close(rel);
 }
+
+/* Deletes the record at a place; false if someone else has done so. */
+bool
+al_store_delete(AlStream stream, ItemPointer tid)
+{
+	Relation	rel = al_store_open(stream);
+	TM_FailureData failure;
+	TM_Result	result = table_tuple_delete(rel, tid,
+											GetCurrentCommandId(true),
+											GetActiveSnapshot(),
+											InvalidSnapshot, true, &failure,
+											false);
+
+	al_store_close(rel);
+	return result == TM_Ok;
+}

@@ -8,6 +8,7 @@
 
 #include "access/htup.h"
 #include "datatype/timestamp.h"
+#include "storage/itemptr.h"
 #include "utils/relcache.h"
 
 /* The first two are the streams of records. */
@@ -194,6 +195,7 @@ extern void al_store_close(Relation rel);
 extern HeapTuple al_store_form(AlStream stream, Datum *values, bool *nulls);
 extern void al_store_deform(AlStream stream, HeapTuple tuple, Datum *values,
 							bool *nulls);
+extern bool al_store_delete(AlStream stream, ItemPointer tid);
 extern void al_store_write(AlStream stream, HeapTuple *tuples, int ntuples);
 extern void al_store_delete_expired(AlStream stream, TimestampTz from,
 									TimestampTz until, int limit, int visits,
