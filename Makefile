@@ -120,7 +120,7 @@ include $(PGXS)
 
 FRONTEND_CPPFLAGS = -DFRONTEND -D_GNU_SOURCE -Isrc -I$(shell $(PG_CONFIG) --includedir)
 FRONTEND_LIBS = -lpq -lcrypto
-bin/audit_log_httpd: FRONTEND_LIBS += -lmicrohttpd
+bin/audit_log_httpd: FRONTEND_LIBS += -lmicrohttpd -lgnutls -lpthread
 
 bin/audit_log_httpd: $(call frontend_o,httpd) $(call frontend_o,core)
 bin/audit_log_verify: $(call frontend_o,verify) $(call frontend_o,core)
@@ -132,6 +132,13 @@ $(programs):
 build/%.o: src/%.c
 	@$(MKDIR_P) $(@D)
 	$(CC) $(CFLAGS) $(FRONTEND_CPPFLAGS) -c $< -o $@
+
+# The page at "/" is compiled in, as the bytes of an array.
+build/httpd/page.o: build/httpd/page_html.h
+build/httpd/page.o: FRONTEND_CPPFLAGS += -Ibuild/httpd
+build/httpd/page_html.h: src/httpd/page.html
+	@$(MKDIR_P) $(@D)
+	od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g' >$@
 
 # Objects made with other flags (COPT, another PostgreSQL) are made again, and
 # the module is linked again when a source file came or went.

@@ -793,6 +793,31 @@ COMMENT ON FUNCTION audit.track_new_table(regclass) IS
  * The event triggers run as the role that installed the extension, since
  * whoever runs DDL needs no right on the audit schema.
  */
+CREATE FUNCTION audit.watch_trigger(schema_name text, table_name text,
+									trigger name, function oid,
+									details text[], entity json) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	/* audit.on_sql_drop() knows a capture trigger by its name. */
+	IF details[1] = 'RENAME' AND function = 'audit.capture()'::regprocedure THEN
+		RAISE EXCEPTION 'trigger of tracked table "%.%" cannot be renamed',
+			schema_name, table_name
+			USING ERRCODE = 'feature_not_supported';
+	END IF;
+	IF details[1] = 'REPLACE TRIGGER'
+		AND (trigger LIKE 'audit\_log%' OR function = 'audit.capture()'::regprocedure)
+	THEN
+		PERFORM audit.log_ddl(schema_name, table_name, NULL, entity);
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.watch_trigger(text, text, name, oid, text[], json)
+	FROM PUBLIC;
+COMMENT ON FUNCTION audit.watch_trigger(text, text, name, oid, text[], json) IS
+	'refuses to rename a capture trigger and records its replacement';
+
 CREATE FUNCTION audit.on_ddl_command_end() RETURNS event_trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -803,14 +828,26 @@ DECLARE
 	attached regclass;
 BEGIN
 	FOR command IN
-		SELECT c.*, cl.relname, n.nspname
+		SELECT c.*, cl.relname, n.nspname, t.tgname, t.tgfoid
 		FROM pg_event_trigger_ddl_commands() AS c
-			JOIN pg_class cl ON cl.oid = c.objid
+			LEFT JOIN pg_trigger t
+				ON c.classid = 'pg_trigger'::regclass AND t.oid = c.objid
+			JOIN pg_class cl ON cl.oid = coalesce(t.tgrelid, c.objid)
 			JOIN pg_namespace n ON n.oid = cl.relnamespace
-		WHERE c.classid = 'pg_class'::regclass
+		WHERE c.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass)
 			AND NOT c.in_extension
 			AND cl.relkind IN ('r', 'p', 'f')
 	LOOP
+		details := audit.ddl_details(command.command);
+		IF command.tgname IS NOT NULL THEN
+			PERFORM audit.watch_trigger(command.nspname::text, command.relname::text,
+				command.tgname, command.tgfoid, details,
+				json_build_object('command_tag', command.command_tag,
+								  'object_type', command.object_type,
+								  'object_identity', command.object_identity,
+								  'details', details));
+			CONTINUE;
+		END IF;
 		IF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
 		THEN
 			PERFORM audit.track_new_table(command.objid);
@@ -823,7 +860,6 @@ BEGIN
 			CONTINUE;
 		END IF;
 
-		details := audit.ddl_details(command.command);
 		IF details[1] = 'RENAME COLUMN' THEN
 			PERFORM audit.follow_rename(command.objid, details[2], details[3]);
 		ELSIF 'ATTACH PARTITION' = ANY (details) THEN
@@ -837,7 +873,7 @@ BEGIN
 			PERFORM audit.track_new_table(command.objid);
 		END IF;
 		/* Making a trigger fire always only strengthens. */
-		IF audit.is_tracked(command.objid)
+		IF (audit.is_tracked(command.objid) OR command.nspname = 'audit')
 			AND details[1] IS DISTINCT FROM 'ENABLE ALWAYS TRIGGER'
 		THEN
 			PERFORM audit.log_ddl(command.nspname::text, command.relname::text, NULL,
@@ -876,7 +912,9 @@ BEGIN
 				AND whole.address_names[2] = t.address_names[2]
 		WHERE t.object_type = 'trigger' AND NOT t.is_temporary
 			AND t.address_names[3] LIKE 'audit\_log%'
-			AND t.address_names[1] <> 'audit'
+			/* Unless the extension goes, and its tables with it. */
+			AND (t.address_names[1] <> 'audit'
+				 OR to_regclass('audit.audit_objects') IS NOT NULL)
 	LOOP
 		PERFORM audit.log_ddl(dropped.schema_name, dropped.table_name, NULL,
 			json_build_object('command_tag', tg_tag,
@@ -892,7 +930,7 @@ COMMENT ON FUNCTION audit.on_sql_drop() IS
 CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
 	WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO',
 				 'ALTER TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE',
-				 'CREATE SCHEMA', 'ALTER TRIGGER')
+				 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER')
 	EXECUTE FUNCTION audit.on_ddl_command_end();
 ALTER EVENT TRIGGER audit_log_ddl_command_end ENABLE ALWAYS;
 
@@ -1458,6 +1496,1053 @@ COMMENT ON COLUMN audit.signing_keys.public_key IS 'PEM';
 COMMENT ON COLUMN audit.signing_keys.first_use IS 'when a record was first signed with it';
 COMMENT ON VIEW audit.keys IS 'keys that have signed records, with their first use';
 COMMENT ON VIEW audit.tracked_tables IS 'tables whose changes are recorded, with their options';
+
+/* -------------------------------------------------------------- HTTP API */
+
+/*
+ * What audit_log_httpd calls.  Its login role is a member of this group and
+ * needs nothing else; rights on tables that it is to serve as entities are
+ * granted to the login role itself.
+ */
+DO $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles
+				   WHERE rolname OPERATOR(pg_catalog.=) 'audit_log_api')
+	THEN
+		CREATE ROLE audit_log_api NOLOGIN;
+	END IF;
+END
+$$;
+
+GRANT USAGE ON SCHEMA audit TO audit_log_api;
+
+/*
+ * An error in Kong's form; the keys without value are left out.
+ */
+CREATE FUNCTION audit.api_error(code integer, name text, message text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT '{' || coalesce('"code":' || $1 || ',"name":' || to_json($2) || ',', '')
+		|| '"message":' || to_json($3) || '}'
+$$;
+REVOKE ALL ON FUNCTION audit.api_error(integer, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_error(integer, text, text)
+	TO audit_log_api;
+COMMENT ON FUNCTION audit.api_error(integer, text, text) IS
+	'body of an error answer of the HTTP API';
+
+/*
+ * The smallest id of a record made at that second or later.  Ids are UUIDs of
+ * version 7, which begin with their record's time in milliseconds, so a time
+ * is a bound on the primary key.
+ */
+CREATE FUNCTION audit.api_first_id(epoch numeric)
+RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (lpad(to_hex((greatest(least(epoch, 281474976710), 0) * 1000)::bigint),
+				 12, '0') || '00000000000000000000')::uuid
+$$;
+REVOKE ALL ON FUNCTION audit.api_first_id(numeric) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_first_id(numeric) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_first_id(numeric) IS
+	'smallest id of a record made at that second since the epoch or later';
+
+/*
+ * A point in time as a parameter gives it: seconds since the epoch, or
+ * YYYY-MM-DDTHH:MM:SSZ.  Null when it is neither.
+ */
+CREATE FUNCTION audit.api_epoch(value text)
+RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part text[];
+BEGIN
+	IF value ~ '^-?[0-9]{1,18}$' THEN
+		RETURN value::numeric;
+	END IF;
+	part := regexp_match(value,
+		'^([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z$');
+	IF part IS NULL OR part[1]::int < 1 OR part[4]::int > 23
+		OR part[5]::int > 59 OR part[6]::int > 59
+	THEN
+		RETURN NULL;
+	END IF;
+	/* a day that the month does not have is an error of make_date() */
+	IF part[2]::int NOT BETWEEN 1 AND 12 OR part[3]::int < 1
+		OR part[3]::int > EXTRACT(day FROM
+			make_date(part[1]::int, part[2]::int, 1) + interval '1 month'
+			- interval '1 day')
+	THEN
+		RETURN NULL;
+	END IF;
+	RETURN EXTRACT(epoch FROM make_timestamptz(part[1]::int, part[2]::int,
+		part[3]::int, part[4]::int, part[5]::int, part[6]::double precision,
+		'UTC'));
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_epoch(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_epoch(text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_epoch(text) IS
+	'seconds since the epoch of a before or after parameter, null when it is malformed';
+
+/*
+ * Reads the parameters that all lists share.
+ *
+ * An offset is 44 bytes in base64url: the last id of the page before, the
+ * newest id of the first page, the total that was counted then (-1: it was
+ * not) and a hash of the filters it was counted for.  So "total" stays what
+ * it was while records arrive between pages, and is counted once a walk.
+ */
+CREATE FUNCTION audit.api_page(
+	size text, "offset" text, before text, after text, count text, mark text,
+	OUT error text, OUT rows integer, OUT upper uuid, OUT lower uuid,
+	OUT newest uuid, OUT total bigint, OUT counted bigint, OUT hash integer)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	bound numeric;
+	token text;
+	same boolean;
+BEGIN
+	rows := 100;
+	upper := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+	lower := '00000000-0000-0000-0000-000000000000';
+
+	IF size IS NOT NULL THEN
+		IF size ~ '^[0-9]{1,6}$' THEN
+			rows := size::integer;
+		ELSIF size ~ '^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$' THEN
+			rows := 0;
+		ELSE
+			error := audit.api_error(9, 'invalid size', 'size must be a number');
+			RETURN;
+		END IF;
+		IF rows NOT BETWEEN 1 AND 1000 THEN
+			error := audit.api_error(9, 'invalid size',
+				'size must be an integer between 1 and 1000');
+			RETURN;
+		END IF;
+	END IF;
+	IF count NOT IN ('exact', 'estimated', 'none') THEN
+		error := audit.api_error(11, 'invalid options',
+			'count must be exact, estimated or none');
+		RETURN;
+	END IF;
+	IF after IS NOT NULL THEN
+		bound := audit.api_epoch(after);
+		IF bound IS NULL THEN
+			error := audit.api_error(11, 'invalid options',
+				'after must be seconds since the epoch or YYYY-MM-DDTHH:MM:SSZ');
+			RETURN;
+		END IF;
+		lower := audit.api_first_id(bound);
+	END IF;
+	IF before IS NOT NULL THEN
+		bound := audit.api_epoch(before);
+		IF bound IS NULL THEN
+			error := audit.api_error(11, 'invalid options',
+				'before must be seconds since the epoch or YYYY-MM-DDTHH:MM:SSZ');
+			RETURN;
+		END IF;
+		upper := audit.api_first_id(bound);
+	END IF;
+
+	hash := hashtext(concat_ws('|', lower, upper, mark));
+	IF "offset" IS NOT NULL THEN
+		IF "offset" !~ '^[A-Za-z0-9_-]{58}[AEIMQUYcgkosw048]$' THEN
+			error := audit.api_error(7, 'invalid offset',
+				'''' || "offset" || ''' is not a valid offset');
+			RETURN;
+		END IF;
+		token := encode(decode(translate("offset", '-_', '+/') || '=',
+							   'base64'), 'hex');
+		upper := least(upper, substr(token, 1, 32)::uuid);
+		newest := substr(token, 33, 32)::uuid;
+		counted := ('x' || substr(token, 65, 16))::bit(64)::bigint;
+		same := ('x' || substr(token, 81, 8))::bit(32)::integer = hash;
+		IF counted >= 0 AND same THEN
+			total := counted;
+		END IF;
+	END IF;
+	counted := NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_page(text, text, text, text, text, text)
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_page(text, text, text, text, text, text)
+	TO audit_log_api;
+COMMENT ON FUNCTION audit.api_page(text, text, text, text, text, text) IS
+	'reads the parameters that the lists of the HTTP API share';
+
+/*
+ * The page that a list found, as JSON.
+ */
+CREATE FUNCTION audit.api_envelope(
+	records text, more boolean, total bigint, counted boolean, last uuid,
+	newest uuid, hash integer, self text)
+RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	token text;
+	shown text := coalesce(total::text, 'null');
+BEGIN
+	IF NOT more THEN
+		RETURN '{"data":[' || coalesce(records, '') || '],"total":' || shown
+			|| ',"next":null}';
+	END IF;
+	token := rtrim(translate(encode(uuid_send(last) || uuid_send(newest)
+		|| int8send(CASE WHEN counted THEN total ELSE -1 END)
+		|| int4send(hash), 'base64'), E'+/\n', '-_'), '=');
+	RETURN '{"data":[' || records || '],"total":' || shown
+		|| ',"next":' || to_json(self || 'offset=' || token)::text
+		|| ',"offset":"' || token || '"}';
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_envelope(text, boolean, bigint, boolean,
+	uuid, uuid, integer, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.api_envelope(text, boolean, bigint, boolean, uuid,
+	uuid, integer, text) IS
+	'a page of a list of the HTTP API, as JSON';
+
+/*
+ * How many rows the planner expects.  Volatile, because EXPLAIN is a utility
+ * statement, which a stable function may not run.
+ */
+CREATE FUNCTION audit.api_estimate(query text)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+	RETURN plan->0->'Plan'->>'Plan Rows';
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_estimate(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.api_estimate(text) IS
+	'number of rows that the planner expects of a query';
+
+/*
+ * One page of a stream, newest first.  "filter" is SQL text, conditions on r
+ * that begin with AND; "by_request" says that one of them is a request_id.
+ *
+ * The order is that of the primary key read backwards, so a page costs the
+ * same at any depth.  With a request id the ids are looked up first: its
+ * index has no order, but a planner that takes the request for a large one
+ * would walk the primary key in search of a few records.
+ *
+ * Stable, so that total and records are of one snapshot.
+ */
+CREATE FUNCTION audit.api_list(
+	stream text, size text, "offset" text, before text, after text,
+	count text, filter text, by_request boolean, self text,
+	OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	page record;
+	records text;
+	ids uuid[];
+	rows_wanted integer;
+	source text := 'audit.' || quote_ident(stream) || ' r';
+	inner_source text;
+	counting text;
+	more boolean;
+BEGIN
+	SELECT * INTO page FROM audit.api_page(size, "offset", before, after,
+		count, stream || filter);
+	IF page.error IS NOT NULL THEN
+		status := 400;
+		body := page.error;
+		RETURN;
+	END IF;
+	rows_wanted := page.rows;
+
+	IF filter = '' AND stream = 'objects' THEN
+		SELECT string_agg(audit.record(n.r)::text, ',')
+				   FILTER (WHERE n.row_number <= rows_wanted),
+			   array_agg(n.id)
+		INTO records, ids
+		FROM (SELECT s.r, s.id, row_number() OVER ()
+			  FROM (SELECT r, r.id FROM audit.objects r
+					WHERE r.id < page.upper AND r.id >= page.lower
+					ORDER BY r.id DESC LIMIT rows_wanted + 1) s) n;
+	ELSIF filter = '' THEN
+		SELECT string_agg(audit.record(n.r)::text, ',')
+				   FILTER (WHERE n.row_number <= rows_wanted),
+			   array_agg(n.id)
+		INTO records, ids
+		FROM (SELECT s.r, s.id, row_number() OVER ()
+			  FROM (SELECT r, r.id FROM audit.requests r
+					WHERE r.id < page.upper AND r.id >= page.lower
+					ORDER BY r.id DESC LIMIT rows_wanted + 1) s) n;
+	ELSE
+		inner_source := source
+			|| ' WHERE r.id < $1 AND r.id >= $2' || filter;
+		IF by_request THEN
+			inner_source := source || ' JOIN (SELECT i.id FROM (SELECT r.id FROM '
+				|| inner_source || ' OFFSET 0) i ORDER BY i.id DESC LIMIT $3 + 1) k'
+				|| ' ON r.id = k.id';
+		END IF;
+		EXECUTE 'SELECT string_agg(audit.record(n.r)::text, '','')'
+			|| ' FILTER (WHERE n.row_number <= $3), array_agg(n.id)'
+			|| ' FROM (SELECT s.r, s.id, row_number() OVER ()'
+			|| ' FROM (SELECT r, r.id FROM ' || inner_source
+			|| ' ORDER BY r.id DESC LIMIT $3 + 1) s) n'
+		INTO records, ids
+		USING page.upper, page.lower, rows_wanted;
+	END IF;
+	more := coalesce(cardinality(ids), 0) > rows_wanted;
+
+	IF page.newest IS NULL THEN
+		page.newest := ids[1];
+	END IF;
+	IF count IS DISTINCT FROM 'none' AND page.total IS NULL
+		OR count = 'estimated'
+	THEN
+		counting := ' FROM ' || source || ' WHERE true' || filter;
+		IF page.newest IS NOT NULL AND "offset" IS NOT NULL THEN
+			counting := counting || format(' AND r.id <= %L', page.newest);
+		ELSIF before IS NOT NULL THEN
+			counting := counting || format(' AND r.id < %L', page.upper);
+		END IF;
+		IF after IS NOT NULL THEN
+			counting := counting || format(' AND r.id >= %L', page.lower);
+		END IF;
+		IF count = 'estimated' THEN
+			page.total := audit.api_estimate('SELECT' || counting);
+		ELSE
+			EXECUTE 'SELECT count(*)' || counting INTO page.total;
+		END IF;
+	ELSIF count = 'none' THEN
+		page.total := NULL;
+	END IF;
+
+	status := 200;
+	body := audit.api_envelope(records, more, page.total,
+		count IS NULL OR count = 'exact', ids[rows_wanted], page.newest,
+		page.hash, self);
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_list(text, text, text, text, text, text,
+	text, boolean, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.api_list(text, text, text, text, text, text, text,
+	boolean, text) IS
+	'a page of a stream for the HTTP API; filter is trusted SQL text';
+
+CREATE FUNCTION audit.api_objects(
+	size text, "offset" text, before text, after text, count text,
+	request_id text, rbac_user_name text, workspace text, dao_name text,
+	entity_key text, operation text, self text,
+	OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	page record;
+BEGIN
+	SELECT * INTO page FROM audit.api_list('objects', size, "offset", before,
+		after, count, concat(
+			CASE WHEN request_id IS NOT NULL THEN
+				format(' AND r.request_id = %L', request_id) END,
+			CASE WHEN rbac_user_name IS NOT NULL THEN
+				format(' AND r.rbac_user_name = %L', rbac_user_name) END,
+			CASE WHEN workspace IS NOT NULL THEN
+				format(' AND r.workspace = %L', workspace) END,
+			CASE WHEN dao_name IS NOT NULL THEN
+				format(' AND r.dao_name = %L', dao_name) END,
+			CASE WHEN entity_key IS NOT NULL THEN
+				format(' AND r.entity_key = %L', entity_key) END,
+			CASE WHEN operation IS NOT NULL THEN
+				format(' AND r.operation = %L', operation) END),
+		request_id IS NOT NULL, self);
+	status := page.status;
+	body := page.body;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_objects(text, text, text, text, text, text,
+	text, text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_objects(text, text, text, text, text,
+	text, text, text, text, text, text, text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_objects(text, text, text, text, text, text,
+	text, text, text, text, text, text) IS
+	'GET /audit/objects: a page of object records';
+
+CREATE FUNCTION audit.api_requests(
+	size text, "offset" text, before text, after text, count text,
+	request_id text, rbac_user_name text, workspace text, method text,
+	status_is text, self text,
+	OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	page record;
+BEGIN
+	IF status_is !~ '^[0-9]{1,9}$' THEN
+		status := 400;
+		body := audit.api_error(11, 'invalid options',
+			'status must be an integer');
+		RETURN;
+	END IF;
+	SELECT * INTO page FROM audit.api_list('requests', size, "offset", before,
+		after, count, concat(
+			CASE WHEN request_id IS NOT NULL THEN
+				format(' AND r.request_id = %L', request_id) END,
+			CASE WHEN rbac_user_name IS NOT NULL THEN
+				format(' AND r.rbac_user_name = %L', rbac_user_name) END,
+			CASE WHEN workspace IS NOT NULL THEN
+				format(' AND r.workspace = %L', workspace) END,
+			CASE WHEN method IS NOT NULL THEN
+				format(' AND r.method = %L', method) END,
+			CASE WHEN status_is IS NOT NULL THEN
+				format(' AND r.status = %s', status_is::integer) END),
+		request_id IS NOT NULL, self);
+	status := page.status;
+	body := page.body;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_requests(text, text, text, text, text, text,
+	text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_requests(text, text, text, text, text,
+	text, text, text, text, text, text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_requests(text, text, text, text, text, text,
+	text, text, text, text, text) IS
+	'GET /audit/requests: a page of request records';
+
+CREATE FUNCTION audit.api_object(id text, OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	status := 404;
+	body := audit.api_error(NULL, NULL, 'Not found');
+	IF id ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' THEN
+		SELECT 200, audit.record(r)::text INTO status, body
+		FROM audit.objects r WHERE r.id = api_object.id::uuid;
+		IF NOT FOUND THEN
+			status := 404;
+			body := audit.api_error(NULL, NULL, 'Not found');
+		END IF;
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_object(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_object(text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_object(text) IS
+	'GET /audit/objects/{id}: one object record';
+
+/*
+ * Oldest first, the order in which the request did them; a request of more
+ * than 1000 objects shows the first of them and where the list is.
+ */
+CREATE FUNCTION audit.api_request(
+	request_id text, OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	request text;
+	objects text;
+	total bigint;
+BEGIN
+	SELECT audit.record(r)::text INTO request
+	FROM audit.requests r WHERE r.request_id = api_request.request_id
+	ORDER BY r.id DESC LIMIT 1;
+	IF NOT FOUND THEN
+		status := 404;
+		body := audit.api_error(NULL, NULL, 'Not found');
+		RETURN;
+	END IF;
+	SELECT string_agg(audit.record(s.r)::text, ',')
+	INTO objects
+	FROM (SELECT r
+		  FROM audit.objects r
+		  JOIN (SELECT i.id
+				FROM (SELECT o.id FROM audit.objects o
+					  WHERE o.request_id = api_request.request_id OFFSET 0) i
+				ORDER BY i.id LIMIT 1000) k ON k.id = r.id
+		  ORDER BY r.id) s;
+	SELECT count(*) INTO total
+	FROM audit.objects o WHERE o.request_id = api_request.request_id;
+	status := 200;
+	body := left(request, -1) || ',"objects":[' || coalesce(objects, '')
+		|| '],"objects_total":' || total || '}';
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_request(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_request(text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_request(text) IS
+	'GET /audit/requests/{request_id}: a request record with its objects';
+
+/*
+ * Records per slice of time, for the page's histogram.  By default the last
+ * hour; a slice is a whole number of seconds.
+ */
+CREATE FUNCTION audit.api_histogram(
+	stream text, before text, after text, buckets text,
+	OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	until bigint := coalesce(audit.api_epoch(before),
+		floor(EXTRACT(epoch FROM statement_timestamp())) + 1);
+	since bigint := coalesce(audit.api_epoch(after), until - 3600);
+	slices integer := 60;
+	width bigint;
+	data text;
+BEGIN
+	status := 400;
+	IF stream IS NOT NULL AND stream NOT IN ('objects', 'requests') THEN
+		body := audit.api_error(11, 'invalid options',
+			'stream must be objects or requests');
+		RETURN;
+	END IF;
+	IF buckets IS NOT NULL THEN
+		slices := CASE WHEN buckets ~ '^[0-9]{1,4}$' THEN buckets::integer END;
+	END IF;
+	IF slices IS NULL OR slices NOT BETWEEN 1 AND 1000 THEN
+		body := audit.api_error(11, 'invalid options',
+			'buckets must be an integer between 1 and 1000');
+		RETURN;
+	END IF;
+	IF before IS NOT NULL AND audit.api_epoch(before) IS NULL
+		OR after IS NOT NULL AND audit.api_epoch(after) IS NULL
+		OR since >= until OR since < 0 OR until > 281474976710
+	THEN
+		body := audit.api_error(11, 'invalid options',
+			'after and before must be seconds since the epoch or YYYY-MM-DDTHH:MM:SSZ, and in this order');
+		RETURN;
+	END IF;
+	width := greatest(1, ceil((until - since)::numeric / slices));
+	EXECUTE format(
+		'SELECT json_agg(json_build_array($1 + s.slice * $3, coalesce(c.n, 0)) ORDER BY s.slice)::text'
+		' FROM generate_series(0, ($2 - $1 - 1) / $3) AS s(slice)'
+		' LEFT JOIN (SELECT (r.request_timestamp - $1) / $3 AS slice, count(*) AS n'
+		' FROM audit.%I r WHERE r.id >= %L AND r.id < %L GROUP BY 1) c'
+		' ON c.slice = s.slice',
+		coalesce(stream, 'objects'), audit.api_first_id(since),
+		audit.api_first_id(until))
+	INTO data USING since, until, width;
+	status := 200;
+	body := '{"stream":"' || coalesce(stream, 'objects') || '","after":'
+		|| since || ',"before":' || until || ',"step":' || width
+		|| ',"data":' || data || '}';
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_histogram(text, text, text, text)
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_histogram(text, text, text, text)
+	TO audit_log_api;
+COMMENT ON FUNCTION audit.api_histogram(text, text, text, text) IS
+	'GET /audit/histogram: records per slice of time';
+
+/*
+ * The record of a request.  Not durable: the commit need not wait for the
+ * disk, which a record of a mere read does not deserve.  Retried: the record
+ * may be there already.  The duration is what passed before the statement
+ * plus what passed in it.
+ */
+CREATE FUNCTION audit.api_log(
+	request_id text, method text, path text, payload bytea, client_ip text,
+	user_agent text, waited_ms numeric, workspace text, rbac_user_id text,
+	rbac_user_name text, durable boolean, retried boolean, status integer)
+RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF retried AND EXISTS (SELECT FROM audit.requests r
+						   WHERE r.request_id = api_log.request_id)
+	THEN
+		RETURN NULL;
+	END IF;
+	IF NOT durable THEN
+		PERFORM set_config('synchronous_commit', 'off', true);
+	END IF;
+	RETURN audit.log_request(
+		method => method,
+		path => path,
+		status => status,
+		payload_bytes => payload,
+		request_id => request_id,
+		client_ip => client_ip,
+		user_agent => user_agent,
+		duration_ms => round(waited_ms + 1000 * EXTRACT(epoch FROM
+			clock_timestamp() - statement_timestamp()), 3),
+		workspace => workspace,
+		rbac_user_id => rbac_user_id,
+		rbac_user_name => rbac_user_name);
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_log(text, text, text, bytea, text, text,
+	numeric, text, text, text, boolean, boolean, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_log(text, text, text, bytea, text, text,
+	numeric, text, text, text, boolean, boolean, integer) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_log(text, text, text, bytea, text, text,
+	numeric, text, text, text, boolean, boolean, integer) IS
+	'writes the record of a request that the HTTP frontend handled';
+
+CREATE FUNCTION audit.api_outcome(request_id text)
+RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT r.status FROM audit.requests r WHERE r.request_id = $1
+	ORDER BY r.id DESC LIMIT 1
+$$;
+REVOKE ALL ON FUNCTION audit.api_outcome(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_outcome(text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_outcome(text) IS
+	'status of a request whose answer was lost with the connection, null when it was not done';
+
+/*
+ * Entities.  These functions have the rights of who calls them, the
+ * frontend's login role: what was granted to it on a table decides what can
+ * be done with it over HTTP.
+ *
+ * Only api_read() and api_write() run statements on tables of users; they
+ * have no search_path of their own, because triggers, defaults and checks of
+ * those tables may rely on the role's.  Everything of ours is in functions
+ * that have one.
+ *
+ * A key is the primary key as text, or as the text of a JSON array when it
+ * has several columns: entity_key of an object record.
+ */
+CREATE FUNCTION audit.api_relation(
+	name text, OUT relation regclass, OUT target text, OUT columns text[],
+	OUT settable text[], OUT key_columns text[], OUT key_types text[])
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	relation := to_regclass(name);
+	IF relation IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT format('%I.%I', n.nspname, c.relname) INTO target
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.oid = relation;
+	SELECT array_agg(a.attname::text ORDER BY a.attnum),
+		array_agg(a.attname::text ORDER BY a.attnum)
+			FILTER (WHERE a.attgenerated = '' AND a.attidentity = '')
+	INTO columns, settable
+	FROM pg_attribute a
+	WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
+	SELECT array_agg(a.attname::text ORDER BY k.position),
+		array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY k.position)
+	INTO key_columns, key_types
+	FROM pg_index i
+	CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
+	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+	WHERE i.indrelid = relation AND i.indisprimary
+		AND k.position <= i.indnkeyatts;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_relation(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_relation(text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_relation(text) IS
+	'what the HTTP API must know of a table that it serves';
+
+/*
+ * The key's values as expressions of the key's types; null when the text
+ * cannot be a key of that table.
+ */
+CREATE FUNCTION audit.api_key(key text, types text[])
+RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part text[] := ARRAY[key];
+	result text[] := '{}';
+BEGIN
+	IF types IS NULL THEN
+		RETURN NULL;
+	END IF;
+	IF cardinality(types) > 1 THEN
+		IF json_typeof(key::json) <> 'array' THEN
+			RETURN NULL;
+		END IF;
+		SELECT array_agg(e.value ORDER BY e.ordinality) INTO part
+		FROM json_array_elements_text(key::json) WITH ORDINALITY e;
+	END IF;
+	IF cardinality(part) IS DISTINCT FROM cardinality(types)
+		OR array_position(part, NULL) IS NOT NULL
+	THEN
+		RETURN NULL;
+	END IF;
+	FOR i IN 1 .. cardinality(types) LOOP
+		result := result || format('%L::%s', part[i], types[i]);
+	END LOOP;
+	EXECUTE 'SELECT ' || array_to_string(result, ', ');
+	RETURN result;
+EXCEPTION WHEN data_exception THEN
+	RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_key(text, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_key(text, text[]) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_key(text, text[]) IS
+	'reads the key of an entity from a path of the HTTP API';
+
+/*
+ * The statement that reads one entity, or a page of them in the order of the
+ * key.  An offset is the key of the last entity before, in base64url.
+ */
+CREATE FUNCTION audit.api_read_statement(
+	name text, key text, size text, "offset" text,
+	OUT status integer, OUT body text, OUT statement text,
+	OUT rows integer)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rel record;
+	page record;
+	place text[];
+	quoted text;
+BEGIN
+	SELECT * INTO rel FROM audit.api_relation(name);
+	SELECT string_agg(format('t.%I', c.name), ', ' ORDER BY c.position)
+	INTO quoted
+	FROM unnest(rel.key_columns) WITH ORDINALITY AS c(name, position);
+	IF key IS NOT NULL THEN
+		place := audit.api_key(key, rel.key_types);
+	END IF;
+	IF rel.relation IS NULL OR key IS NOT NULL AND place IS NULL THEN
+		status := 404;
+		body := audit.api_error(NULL, NULL, 'Not found');
+		RETURN;
+	END IF;
+	IF key IS NOT NULL THEN
+		statement := format(
+			'SELECT pg_catalog.row_to_json(t)::text, NULL::text FROM %s t WHERE (%s) = (%s)',
+			rel.target, quoted, array_to_string(place, ', '));
+		RETURN;
+	END IF;
+
+	SELECT * INTO page FROM audit.api_page(size, NULL, NULL, NULL, NULL, '');
+	IF page.error IS NOT NULL THEN
+		status := 400;
+		body := page.error;
+		RETURN;
+	END IF;
+	rows := page.rows;
+	IF "offset" IS NOT NULL THEN
+		BEGIN
+			place := audit.api_key(convert_from(decode(
+				translate("offset", '-_', '+/')
+				|| repeat('=', (4 - length("offset") % 4) % 4),
+				'base64'), 'UTF8'), rel.key_types);
+		EXCEPTION WHEN data_exception THEN
+			place := NULL;
+		END;
+		IF place IS NULL THEN
+			status := 400;
+			body := audit.api_error(7, 'invalid offset',
+				'''' || "offset" || ''' is not a valid offset');
+			RETURN;
+		END IF;
+	END IF;
+	statement := format(
+		'SELECT pg_catalog.row_to_json(t)::text, %s FROM %s t%s%s LIMIT %s',
+		CASE cardinality(rel.key_columns)
+			WHEN 1 THEN quoted || '::text'
+			ELSE coalesce('pg_catalog.json_build_array(' || quoted || ')::text',
+						  'NULL::text') END,
+		rel.target,
+		' WHERE (' || quoted || ') > (' || array_to_string(place, ', ') || ')',
+		' ORDER BY ' || quoted, rows + 1);
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_read_statement(text, text, text, text)
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_read_statement(text, text, text, text)
+	TO audit_log_api;
+COMMENT ON FUNCTION audit.api_read_statement(text, text, text, text) IS
+	'makes the statement of GET /{table} and GET /{table}/{key}';
+
+CREATE FUNCTION audit.api_rows(
+	entities text[], keys text[], rows integer, self text)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	token text;
+BEGIN
+	IF cardinality(entities) > rows AND keys[rows] IS NOT NULL THEN
+		token := rtrim(translate(encode(convert_to(keys[rows], 'UTF8'),
+			'base64'), E'+/\n', '-_'), '=');
+	END IF;
+	RETURN '{"data":[' || coalesce(array_to_string(entities[:rows], ','), '')
+		|| '],"next":'
+		|| coalesce(to_json(self || 'offset=' || token)::text, 'null')
+		|| coalesce(',"offset":"' || token || '"', '') || '}';
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_rows(text[], text[], integer, text)
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_rows(text[], text[], integer, text)
+	TO audit_log_api;
+COMMENT ON FUNCTION audit.api_rows(text[], text[], integer, text) IS
+	'a page of entities, as JSON';
+
+CREATE FUNCTION audit.api_read(
+	name text, key text, size text, "offset" text, self text,
+	OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+	plan record;
+	entities text[];
+	keys text[];
+BEGIN
+	SELECT * INTO plan
+	FROM audit.api_read_statement(name, key, size, "offset");
+	IF plan.statement IS NULL THEN
+		status := plan.status;
+		body := plan.body;
+	ELSIF key IS NOT NULL THEN
+		status := 200;
+		EXECUTE plan.statement INTO body;
+		IF body IS NULL THEN
+			status := 404;
+			body := audit.api_error(NULL, NULL, 'Not found');
+		END IF;
+	ELSE
+		status := 200;
+		EXECUTE 'SELECT pg_catalog.array_agg(s.e), pg_catalog.array_agg(s.k) FROM ('
+			OPERATOR(pg_catalog.||) plan.statement
+			OPERATOR(pg_catalog.||) ') AS s(e, k)'
+		INTO entities, keys;
+		body := audit.api_rows(entities, keys, plan.rows, self);
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_read(text, text, text, text, text)
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_read(text, text, text, text, text)
+	TO audit_log_api;
+COMMENT ON FUNCTION audit.api_read(text, text, text, text, text) IS
+	'GET /{table} and GET /{table}/{key}, with the rights of the caller';
+
+/*
+ * The statements of a change, to be tried in turn until one returns a row.
+ * $1 is the entity as json.  PUT replaces: what is not given gets its
+ * default; a key that is not there is created.
+ */
+CREATE FUNCTION audit.api_write_statement(
+	name text, method text, key text, document text, names text[],
+	vals text[],
+	OUT status integer, OUT body text, OUT entity json, OUT statements text[],
+	OUT statuses integer[])
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rel record;
+	place text[];
+	given text[];
+	unknown text;
+	matches text;
+	assigned text;
+	filled text;
+BEGIN
+	SELECT * INTO rel FROM audit.api_relation(name);
+	IF key IS NOT NULL THEN
+		place := audit.api_key(key, rel.key_types);
+	END IF;
+	IF rel.relation IS NULL OR key IS NOT NULL AND place IS NULL THEN
+		status := 404;
+		body := audit.api_error(NULL, NULL, 'Not found');
+		RETURN;
+	END IF;
+	SELECT string_agg(format('t.%I = %s', k.name, place[k.position]), ' AND ')
+	INTO matches
+	FROM unnest(rel.key_columns) WITH ORDINALITY AS k(name, position);
+	IF method = 'DELETE' THEN
+		statements := ARRAY[format(
+			'DELETE FROM %s t WHERE %s RETURNING ''''::text', rel.target,
+			matches)];
+		statuses := ARRAY[204];
+		RETURN;
+	END IF;
+
+	entity := coalesce(json_object(names, vals), coalesce(document, '')::json);
+	IF json_typeof(entity) <> 'object' THEN
+		status := 400;
+		body := audit.api_error(NULL, NULL, 'Cannot parse JSON body');
+		RETURN;
+	END IF;
+	SELECT array_agg(DISTINCT k), min(k) FILTER (WHERE k <> ALL (rel.columns))
+	INTO given, unknown
+	FROM json_object_keys(entity) k;
+	IF unknown IS NOT NULL THEN
+		status := 400;
+		body := left(audit.api_error(2, 'schema violation',
+				format('schema violation (%s: unknown field)', unknown)), -1)
+			|| ',"fields":{' || to_json(unknown) || ':"unknown field"}}';
+		RETURN;
+	END IF;
+
+	IF method = 'POST' THEN
+		statements := ARRAY[CASE WHEN given IS NULL THEN
+			format('INSERT INTO %s AS t DEFAULT VALUES', rel.target)
+		ELSE
+			format('INSERT INTO %s AS t (%s) SELECT %s FROM pg_catalog.json_populate_record(NULL::%s, $1) r',
+				rel.target, (SELECT string_agg(quote_ident(g), ', ') FROM unnest(given) g),
+				(SELECT string_agg(format('r.%I', g), ', ') FROM unnest(given) g), rel.target)
+		END || ' RETURNING pg_catalog.row_to_json(t)::text'];
+		statuses := ARRAY[201];
+		RETURN;
+	END IF;
+
+	IF method = 'PUT' THEN
+		/* the path names the key, whatever the body says */
+		given := ARRAY(SELECT g FROM unnest(given) g
+					   WHERE g <> ALL (rel.key_columns));
+		filled := (SELECT string_agg(format('%I = DEFAULT', c), ', ')
+				   FROM unnest(rel.settable) c
+				   WHERE c <> ALL (given) AND c <> ALL (rel.key_columns));
+	END IF;
+	assigned := concat_ws(', ', (SELECT string_agg(
+			format('%I = r.%I', g, g), ', ') FROM unnest(given) g), filled);
+	statements := ARRAY[CASE WHEN assigned = '' THEN
+		format('SELECT pg_catalog.row_to_json(t)::text FROM %s t WHERE %s',
+			rel.target, matches)
+	ELSE
+		format('UPDATE %s t SET %s FROM pg_catalog.json_populate_record(NULL::%s, $1) r WHERE %s RETURNING pg_catalog.row_to_json(t)::text',
+			rel.target, assigned, rel.target, matches)
+	END];
+	statuses := ARRAY[200];
+	IF method = 'PUT' THEN
+		statements := statements || format(
+			'INSERT INTO %s AS t (%s) SELECT %s FROM pg_catalog.json_populate_record(NULL::%s, $1) r RETURNING pg_catalog.row_to_json(t)::text',
+			rel.target,
+			(SELECT string_agg(quote_ident(c), ', ') FROM unnest(rel.key_columns || given) c),
+			concat_ws(', ', array_to_string(place, ', '),
+				(SELECT string_agg(format('r.%I', g), ', ') FROM unnest(given) g)),
+			rel.target);
+		statuses := ARRAY[200, 201];
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_write_statement(text, text, text, text,
+	text[], text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_write_statement(text, text, text, text,
+	text[], text[]) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_write_statement(text, text, text, text, text[],
+	text[]) IS
+	'makes the statements of POST, PUT, PATCH and DELETE on an entity';
+
+/*
+ * The context that the records of a change carry.  It ends with the
+ * transaction, so a pooled connection has none of it left.
+ */
+CREATE FUNCTION audit.api_begin(
+	request_id text, client_ip text, workspace text, rbac_user_id text,
+	rbac_user_name text)
+RETURNS text
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT audit.begin_request(
+		request_id => $1,
+		workspace => $3,
+		rbac_user_id => $4,
+		rbac_user_name => $5,
+		client_ip => $2)
+$$;
+REVOKE ALL ON FUNCTION audit.api_begin(text, text, text, text, text)
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_begin(text, text, text, text, text)
+	TO audit_log_api;
+COMMENT ON FUNCTION audit.api_begin(text, text, text, text, text) IS
+	'sets the context of a change that came over HTTP';
+
+CREATE FUNCTION audit.api_write(
+	request_id text, method text, path text, payload bytea, client_ip text,
+	user_agent text, waited_ms numeric, workspace text, rbac_user_id text,
+	rbac_user_name text, durable boolean, retried boolean,
+	name text, key text, document text, names text[], vals text[],
+	OUT status integer, OUT body text)
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+	plan record;
+	result text;
+BEGIN
+	PERFORM audit.api_begin(request_id, client_ip, workspace, rbac_user_id,
+							rbac_user_name);
+	SELECT * INTO plan
+	FROM audit.api_write_statement(name, method, key, document, names, vals);
+	status := plan.status;
+	body := plan.body;
+	IF plan.statements IS NOT NULL THEN
+		status := 404;
+		FOR i IN 1 .. pg_catalog.cardinality(plan.statements) LOOP
+			EXECUTE plan.statements[i] INTO result USING plan.entity;
+			IF result IS NOT NULL THEN
+				status := plan.statuses[i];
+				EXIT;
+			END IF;
+		END LOOP;
+		body := CASE WHEN status OPERATOR(pg_catalog.=) 404 THEN
+			audit.api_error(NULL, NULL, 'Not found')
+		WHEN status OPERATOR(pg_catalog.<>) 204 THEN result END;
+	END IF;
+	PERFORM audit.api_log(request_id, method, path, payload, client_ip,
+		user_agent, waited_ms, workspace, rbac_user_id, rbac_user_name,
+		durable, retried, status);
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_write(text, text, text, bytea, text, text,
+	numeric, text, text, text, boolean, boolean, text, text, text, text[],
+	text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_write(text, text, text, bytea, text, text,
+	numeric, text, text, text, boolean, boolean, text, text, text, text[],
+	text[]) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_write(text, text, text, bytea, text, text,
+	numeric, text, text, text, boolean, boolean, text, text, text, text[],
+	text[]) IS
+	'POST, PUT, PATCH and DELETE on an entity, with the rights of the caller, and the record of the request';
+
+/*
+ * The functions that read or write the audit tables do it as their owner,
+ * who has no right beyond them.
+ */
+DO $$
+DECLARE
+	f regprocedure;
+BEGIN
+	FOR f IN SELECT p.oid FROM pg_catalog.pg_proc p
+		WHERE p.pronamespace OPERATOR(pg_catalog.=) 'audit'::regnamespace
+			AND p.proname OPERATOR(pg_catalog.~) '^api_'
+	LOOP
+		EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO audit_log_owner', f);
+	END LOOP;
+END
+$$;
+GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
+	audit.record(audit.requests),
+	audit.log_request(text, text, integer, text, bytea, text, text, text,
+		numeric, text, text, text, text)
+	TO audit_log_owner;
 
 /* ------------------------------------------------------------------ dumps */
 

@@ -223,7 +223,7 @@ BEGIN
   UPDATE wide SET c1600 = NULL;
 END $$;
 SELECT o.operation, o.entity::text = row_to_json(w)::text AS same, old_values
-  FROM wide w, audit.objects o WHERE dao_name = 'wide' AND operation = 'update';
+  FROM wide w, audit.objects o WHERE schema_name = 'tracking' AND dao_name = 'wide' AND operation = 'update';
 DROP TABLE wide;
 
 -- Names that need quoting, name options, or lie at the limit of a name

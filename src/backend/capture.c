@@ -262,7 +262,7 @@ al_capture_change(TriggerData *trigdata)
 				 errmsg("trigger \"%s\" must be fired AFTER INSERT, UPDATE or DELETE FOR EACH ROW, or AFTER TRUNCATE",
 						trigdata->tg_trigger->tgname),
 				 errhint("Create it with audit.enable().")));
-	if (trigdata->tg_trigger->tgdeferrable)
+	if (OidIsValid(trigdata->tg_trigger->tgconstraint))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" must not be a constraint trigger",

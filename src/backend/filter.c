@@ -74,16 +74,23 @@ lists_context(void)
 
 /* ------------------------------------------------------------ comma lists */
 
-/*
- * Splits a comma-separated list into trimmed, non-empty items.  With
- * "escape", a backslash before a comma keeps the comma in the item.
- */
+/* How a comma is kept in an item of a list. */
+typedef enum KeepComma
+{
+	KEEP_NONE,
+	KEEP_ESCAPED,				/* by a backslash before it */
+	KEEP_QUOTED					/* by double quotes around it */
+} KeepComma;
+
+/* Splits a comma-separated list into trimmed, non-empty items. */
 static List *
-split_list(const char *value, bool escape)
+split_list(const char *value, KeepComma keep)
 {
 	List	   *items = NIL;
 	StringInfoData item;
 	const char *p = value ? value : "";
+	bool		escape = keep == KEEP_ESCAPED;
+	bool		quoted = false;
 
 	initStringInfo(&item);
 	for (;;)
@@ -101,7 +108,9 @@ split_list(const char *value, bool escape)
 			p += 2;
 			continue;
 		}
-		if (*p == ',' || *p == '\0')
+		if (*p == '"' && keep == KEEP_QUOTED)
+			quoted = !quoted;
+		if ((*p == ',' && !quoted) || *p == '\0')
 		{
 			char	   *start = item.data;
 
@@ -143,7 +152,7 @@ method_ignored(const char *method)
 
 		list_free_deep(methods);
 		methods = NIL;
-		methods = split_list(al_guc_ignore_methods, false);
+		methods = split_list(al_guc_ignore_methods, KEEP_NONE);
 		methods_ready = true;
 		MemoryContextSwitchTo(old);
 	}
@@ -175,7 +184,7 @@ compile_path(const char *pattern, char *reason, size_t reason_size,
 bool
 al_filter_check_paths(char **newval, void **extra, GucSource source)
 {
-	List	   *items = split_list(*newval, true);
+	List	   *items = split_list(*newval, KEEP_ESCAPED);
 	ListCell   *lc;
 
 	foreach(lc, items)
@@ -217,7 +226,7 @@ prepare_paths(void)
 	list_free(paths);
 	paths = NIL;
 
-	items = split_list(al_guc_ignore_paths, true);
+	items = split_list(al_guc_ignore_paths, KEEP_ESCAPED);
 	old = MemoryContextSwitchTo(lists_context());
 	foreach(lc, items)
 	{
@@ -283,7 +292,7 @@ al_filter_request_ignored(const char *method, const char *path)
 
 /* ----------------------------------------------------------------- tables */
 
-/* One name of "table" or "schema.table"; double quotes keep dots. */
+/* One name of "table" or "schema.table"; double quotes keep dots and commas. */
 static char *
 parse_name(const char **p)
 {
@@ -328,7 +337,7 @@ parse_table(const char *item)
 bool
 al_filter_check_tables(char **newval, void **extra, GucSource source)
 {
-	List	   *items = split_list(*newval, false);
+	List	   *items = split_list(*newval, KEEP_QUOTED);
 	ListCell   *lc;
 
 	foreach(lc, items)
@@ -356,7 +365,7 @@ al_filter_table_ignored(const char *schema, const char *table)
 	if (!tables_ready)
 	{
 		MemoryContext old = MemoryContextSwitchTo(lists_context());
-		List	   *items = split_list(al_guc_ignore_tables, false);
+		List	   *items = split_list(al_guc_ignore_tables, KEEP_QUOTED);
 
 		list_free_deep(tables);
 		tables = NIL;

@@ -48,10 +48,14 @@ int			al_guc_coverage_interval = 86400;
 static const char *
 request_id_problem(const char *value)
 {
+	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
+
 	if (pg_mbstrlen(value) > AL_MAX_REQUEST_ID_LENGTH)
 		return "A request id may hold at most 128 characters.";
-	for (const char *p = value; *p; p++)
-		if ((unsigned char) *p < 0x20 || *p == 0x7f)
+	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
+		/* The second line: U+0080 to U+009F, next line and CSI among them. */
+		if (*p < 0x20 || *p == 0x7f ||
+			(utf8 && p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
 			return "A request id may not hold control characters.";
 	return NULL;
 }

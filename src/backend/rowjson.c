@@ -76,6 +76,8 @@ struct AlTypePlan
 	AlGuard		guard;			/* of this type and all inside it */
 	FmgrInfo	out;			/* output function, or the cast to json */
 	FmgrInfo	text_out;		/* output function, for KIND_CAST too */
+	FmgrInfo	text_cast;		/* the cast to text; fn_oid is invalid: text_out */
+	AlGuard		text_guard;		/* of text_out or text_cast */
 	bool		holds_keys;		/* printed as JSON that has keys inside */
 	/* KIND_ARRAY */
 	AlTypePlan *element;
@@ -134,18 +136,24 @@ builtin_guard(Oid typid)
 	}
 }
 
-/* A function in C depends on styles at most; other languages resolve names. */
+/*
+ * A function in C depends on styles at most; other languages resolve names,
+ * and one with settings of its own needs the settings machinery to be right.
+ */
 static AlGuard
 function_guard(Oid funcid)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
 	Oid			language;
+	bool		plain;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", funcid);
 	language = ((Form_pg_proc) GETSTRUCT(tuple))->prolang;
+	plain = heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL);
 	ReleaseSysCache(tuple);
-	return language == INTERNALlanguageId || language == ClanguageId ?
+	return plain &&
+		(language == INTERNALlanguageId || language == ClanguageId) ?
 		AL_GUARD_STYLE : AL_GUARD_FULL;
 }
 
@@ -280,6 +288,46 @@ plan_kind(AlRowPlan *plan, AlTypePlan *type)
 }
 
 /*
+ * How value::text is made: by the output function, unless there is a cast (of
+ * inet and bpchar there is, and it gives another text).
+ */
+static void
+plan_text(AlRowPlan *plan, AlTypePlan *type)
+{
+	Oid			castfunc;
+
+	switch (type->kind)
+	{
+		case KIND_BOOL:
+		case KIND_INT2:
+		case KIND_INT4:
+		case KIND_INT8:
+		case KIND_NAME:
+		case KIND_UUID:
+			return;
+		case KIND_TEXT:
+			if (type->typid != BPCHAROID)
+				return;
+			break;
+		default:
+			break;
+	}
+
+	/* Output functions of floats and times follow the session's styles. */
+	type->text_guard = Max(type->guard, AL_GUARD_STYLE);
+	if (find_coercion_pathway(TEXTOID, type->typid, COERCION_EXPLICIT,
+							  &castfunc) == COERCION_PATH_FUNC &&
+		OidIsValid(castfunc))
+	{
+		fmgr_info_cxt(castfunc, &type->text_cast, plan->context);
+		type->text_guard = Max(type->text_guard, function_guard(castfunc));
+	}
+	else if (type->typid >= FirstNormalObjectId)
+		type->text_guard = Max(type->text_guard,
+							   function_guard(type->text_out.fn_oid));
+}
+
+/*
  * The plan of a type, made on first use.  A type that contains itself finds
  * its own unfinished plan here, which is complete by the time it is used.
  */
@@ -315,6 +363,7 @@ al_rowjson_type(AlRowPlan *plan, Oid typid)
 		plan_kind(plan, type);
 	else
 		type->holds_keys = type->kind == KIND_JSON || type->kind == KIND_JSONB;
+	plan_text(plan, type);
 
 	MemoryContextSwitchTo(old);
 	return type;
@@ -371,16 +420,21 @@ al_rowjson_plan(TupleDesc tupdesc, List *exclude, List *mask,
 	return plan;
 }
 
+/* What printing a value needs, by al_rowjson_text() or al_rowjson_value(). */
 AlGuard
 al_rowjson_type_guard(AlTypePlan *type)
 {
-	/* ISO text of these follows the session's zone and style. */
-	if (type->kind == KIND_DATETIME || type->kind == KIND_CAST)
-		return Max(type->guard, AL_GUARD_STYLE);
-	return type->guard;
+	return Max(type->guard, type->text_guard);
 }
 
 /* ------------------------------------------------------------------- guard */
+
+static void
+save_setting(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
 
 void
 al_rowjson_guard_enter(AlGuardState *state, AlGuard guard)
@@ -388,27 +442,32 @@ al_rowjson_guard_enter(AlGuardState *state, AlGuard guard)
 	state->guard = guard;
 	if (guard == AL_GUARD_NONE)
 		return;
-	if (guard == AL_GUARD_FULL)
-	{
-		state->nest_level = NewGUCNestLevel();
-		(void) set_config_option("search_path", "pg_catalog",
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-		(void) set_config_option("lc_monetary", "C",
-								 PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	}
 	state->date_style = DateStyle;
 	state->date_order = DateOrder;
 	state->interval_style = IntervalStyle;
 	state->float_digits = extra_float_digits;
 	state->bytea_output = bytea_output;
+	state->quote_identifiers = quote_all_identifiers;
 	state->timezone = session_timezone;
+	if (guard == AL_GUARD_FULL)
+	{
+		state->nest_level = NewGUCNestLevel();
+		save_setting("search_path", "pg_catalog");
+		save_setting("lc_monetary", "C");
+
+		/*
+		 * A function that is called may set these two for itself; what comes
+		 * back when it returns is what the settings machinery knows.
+		 */
+		save_setting("DateStyle", "ISO, MDY");
+		save_setting("TimeZone", "UTC");
+	}
 	DateStyle = USE_ISO_DATES;
 	DateOrder = DATEORDER_MDY;
 	IntervalStyle = INTSTYLE_POSTGRES;
 	extra_float_digits = 1;
 	bytea_output = BYTEA_OUTPUT_HEX;
+	quote_all_identifiers = false;
 	session_timezone = pg_tzset("UTC");
 }
 
@@ -417,14 +476,15 @@ al_rowjson_guard_leave(AlGuardState *state)
 {
 	if (state->guard == AL_GUARD_NONE)
 		return;
+	if (state->guard == AL_GUARD_FULL)
+		AtEOXact_GUC(true, state->nest_level);
 	DateStyle = state->date_style;
 	DateOrder = state->date_order;
 	IntervalStyle = state->interval_style;
 	extra_float_digits = state->float_digits;
 	bytea_output = state->bytea_output;
+	quote_all_identifiers = state->quote_identifiers;
 	session_timezone = state->timezone;
-	if (state->guard == AL_GUARD_FULL)
-		AtEOXact_GUC(true, state->nest_level);
 }
 
 /* ---------------------------------------------------------------- printing */
@@ -581,6 +641,20 @@ print_varlena_text(StringInfo out, Datum value, bool escape)
 		pfree(text);
 }
 
+/*
+ * Calls a cast function.  Some take the target's modifier and whether the cast
+ * is explicit too; collations are those of row_to_json(), none.
+ */
+static Datum
+call_cast(FmgrInfo *cast, Datum value)
+{
+	if (cast->fn_nargs == 1)
+		return FunctionCall1(cast, value);
+	if (cast->fn_nargs == 2)
+		return FunctionCall2(cast, value, Int32GetDatum(-1));
+	return FunctionCall3(cast, value, Int32GetDatum(-1), BoolGetDatum(true));
+}
+
 static void
 print_array_dimension(StringInfo out, AlTypePlan *element, int dim, int ndim,
 					  const int *dims, Datum *values, bool *nulls, int *next)
@@ -728,7 +802,7 @@ print_value(StringInfo out, AlTypePlan *type, Datum value)
 				break;
 			}
 		case KIND_CAST:
-			print_varlena_text(out, FunctionCall1(&type->out, value), false);
+			print_varlena_text(out, call_cast(&type->out, value), false);
 			break;
 		case KIND_ARRAY:
 			check_stack_depth();
@@ -757,8 +831,6 @@ al_rowjson_value(StringInfo out, AlTypePlan *type, Datum value)
 void
 al_rowjson_text(StringInfo out, AlTypePlan *type, Datum value)
 {
-	struct varlena *text;
-
 	switch (type->kind)
 	{
 		case KIND_INT2:
@@ -766,17 +838,17 @@ al_rowjson_text(StringInfo out, AlTypePlan *type, Datum value)
 		case KIND_INT8:
 		case KIND_BOOL:
 			print_value(out, type, value);
-			break;
-		case KIND_TEXT:
-			text = PG_DETOAST_DATUM_PACKED(value);
-			appendBinaryStringInfo(out, VARDATA_ANY(text),
-								   VARSIZE_ANY_EXHDR(text));
-			break;
+			return;
 		default:
-			appendStringInfoString(out,
-								   OutputFunctionCall(&type->text_out, value));
 			break;
 	}
+	if (OidIsValid(type->text_cast.fn_oid))
+		print_varlena_text(out, call_cast(&type->text_cast, value), false);
+	else if (type->kind == KIND_TEXT)
+		print_varlena_text(out, value, false);
+	else
+		appendStringInfoString(out,
+							   OutputFunctionCall(&type->text_out, value));
 }
 
 /*

@@ -71,6 +71,7 @@ typedef struct AlGuardState
 	int			interval_style;
 	int			float_digits;
 	int			bytea_output;
+	bool		quote_identifiers;
 	void	   *timezone;
 	int			nest_level;
 } AlGuardState;

@@ -82,7 +82,16 @@ audit_log_capture(PG_FUNCTION_ARGS)
 Datum
 audit_log_flush(PG_FUNCTION_ARGS)
 {
-	(void) trigger_data(fcinfo, "flush");
+	TriggerData *trigdata = trigger_data(fcinfo, "flush");
+
+	/* A row trigger that returns nothing would make rows vanish. */
+	if (!TRIGGER_FIRED_AFTER(trigdata->tg_event) ||
+		!TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" must be fired AFTER a statement",
+						trigdata->tg_trigger->tgname),
+				 errhint("It belongs to table audit.audit_objects only.")));
 	al_batch_flush_statement();
 	return PointerGetDatum(NULL);
 }
@@ -120,6 +129,10 @@ audit_log_snapshot(PG_FUNCTION_ARGS)
 Datum
 audit_log_log_ddl(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("names and entity of a record must not be null")));
 	if (al_guc_enabled)
 		al_watch_record(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1),
 						datum_arg(fcinfo, 2), PG_GETARG_DATUM(3));

@@ -165,6 +165,37 @@ tracked_root(Oid tgoid, int *levels)
 	return relid;
 }
 
+/* Does a row trigger see every change of its table? */
+static bool
+is_complete(const Trigger *trigger)
+{
+	return TRIGGER_FOR_ROW(trigger->tgtype) &&
+		TRIGGER_FOR_AFTER(trigger->tgtype) &&
+		TRIGGER_FOR_INSERT(trigger->tgtype) &&
+		TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+		TRIGGER_FOR_DELETE(trigger->tgtype) &&
+		trigger->tgnattr == 0 && trigger->tgqual == NULL &&
+		!OidIsValid(trigger->tgconstraint);
+}
+
+/* Is there another TRUNCATE trigger that records the table? */
+static bool
+truncate_recorded_before(Relation rel, const Trigger *trigger)
+{
+	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *other = &rel->trigdesc->triggers[i];
+
+		if (other->tgoid == trigger->tgoid)
+			break;
+		if (other->tgfoid == trigger->tgfoid &&
+			TRIGGER_FOR_TRUNCATE(other->tgtype) &&
+			other->tgenabled != TRIGGER_DISABLED)
+			return true;
+	}
+	return false;
+}
+
 /*
  * The row trigger that records a table: a partition may have one of its own
  * and others from several partitioned tables above it, and that of the
@@ -182,8 +213,7 @@ recording_trigger(Relation rel, Oid function, Oid *root)
 		Oid			top;
 		int			levels;
 
-		if (trigger->tgfoid != function ||
-			!TRIGGER_FOR_ROW(trigger->tgtype) ||
+		if (trigger->tgfoid != function || !is_complete(trigger) ||
 			trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
 		top = tracked_root(trigger->tgoid, &levels);
@@ -281,11 +311,20 @@ al_tracking_make(Relation rel, Trigger *trigger)
 	tracking->tgoid = trigger->tgoid;
 	tracking->relid = tracking->root = RelationGetRelid(rel);
 	tracking->filters = al_filter_generation;
+	if (TRIGGER_FOR_ROW(trigger->tgtype) && !is_complete(trigger))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" does not see every change of table \"%s\"",
+						trigger->tgname, RelationGetRelationName(rel)),
+				 errhint("Create it with audit.enable().")));
 	recorder = recording_trigger(rel, trigger->tgfoid, &tracking->root);
 	if (recorder == NULL)
 		tracking->silent = true;	/* a TRUNCATE trigger left behind */
 	else if (TRIGGER_FOR_ROW(trigger->tgtype) &&
 			 recorder->tgoid != trigger->tgoid)
+		tracking->silent = true;
+	else if (TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+			 truncate_recorded_before(rel, trigger))
 		tracking->silent = true;
 
 	parse_options(trigger, &options);

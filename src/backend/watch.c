@@ -109,8 +109,14 @@ subcommand_name(AlterTableType type)
 	switch (type)
 	{
 		case AT_AddColumn:
+#if PG_VERSION_NUM < 160000
+		case AT_AddColumnRecurse:
+#endif
 			return "ADD COLUMN";
 		case AT_DropColumn:
+#if PG_VERSION_NUM < 160000
+		case AT_DropColumnRecurse:
+#endif
 			return "DROP COLUMN";
 		case AT_AlterColumnType:
 			return "ALTER COLUMN TYPE";
@@ -165,7 +171,10 @@ al_watch_ddl_details(void *command)
 			AlterTableCmd *cmd = castNode(AlterTableCmd, sub->parsetree);
 
 			parts = add_text(parts, subcommand_name(cmd->subtype));
-			parts = add_text(parts, cmd->name);
+			if (cmd->name == NULL && cmd->def && IsA(cmd->def, ColumnDef))
+				parts = add_text(parts, ((ColumnDef *) cmd->def)->colname);
+			else
+				parts = add_text(parts, cmd->name);
 			parts = add_text(parts, NULL);
 		}
 	else if (collected->parsetree && IsA(collected->parsetree, RenameStmt))
@@ -176,6 +185,15 @@ al_watch_ddl_details(void *command)
 		parts = add_text(parts, column ? "RENAME COLUMN" : "RENAME");
 		parts = add_text(parts, column ? rename->subname : NULL);
 		parts = add_text(parts, rename->newname);
+	}
+	else if (collected->parsetree && IsA(collected->parsetree, CreateTrigStmt))
+	{
+		CreateTrigStmt *create = (CreateTrigStmt *) collected->parsetree;
+
+		parts = add_text(parts, create->replace ? "REPLACE TRIGGER" :
+						 "CREATE TRIGGER");
+		parts = add_text(parts, create->trigname);
+		parts = add_text(parts, NULL);
 	}
 	else if (collected->parsetree &&
 			 IsA(collected->parsetree, AlterObjectSchemaStmt))
@@ -242,6 +260,8 @@ record_setting(const char *tag, VariableSetStmt *set, const char *database,
 
 	if (set->kind == VAR_SET_VALUE)
 		value = ExtractSetVariableArgs(set);
+	else if (set->kind == VAR_SET_CURRENT)
+		value = GetConfigOptionByName(set->name, NULL, true);
 	initStringInfo(&json);
 	appendStringInfoSpaces(&json, VARHDRSZ);
 	appendStringInfoChar(&json, '{');

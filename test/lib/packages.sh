@@ -32,7 +32,7 @@ packages()
 	for group; do
 		case $group in
 			build)
-				echo gcc make libc6-dev pkg-config libssl-dev libpcre2-dev libmicrohttpd-dev libpq-dev
+				echo gcc make libc6-dev pkg-config libssl-dev libpcre2-dev libmicrohttpd-dev libgnutls28-dev libpq-dev
 				[ -n "$own_server" ] || echo "postgresql-server-dev-$major"
 				;;
 			demo)

@@ -1,0 +1,101 @@
+-- Definitions that weaken auditing, and changes of its settings, leave a record
+-- of their own.
+\pset null -
+\set SHOW_CONTEXT never
+CREATE SCHEMA ddl_records;
+SET search_path = ddl_records;
+CREATE VIEW news AS
+  SELECT schema_name, dao_name, entity_key,
+    entity->>'command_tag' AS tag, entity->>'object_type' AS type, entity->>'object_identity' AS identity,
+    entity->>'details' AS details, entity->>'setting' AS setting, entity->>'value' AS value,
+    entity->>'database' = current_database() AS this_db, entity->>'role' AS role
+  FROM audit.objects
+  WHERE txid = pg_current_xact_id_if_assigned() AND operation = 'ddl'
+  ORDER BY id;
+CREATE VIEW ddl AS SELECT dao_name, tag, type, identity, details FROM news;
+CREATE VIEW settings AS SELECT schema_name, dao_name, entity_key, tag, setting, value, this_db, role FROM news;
+CREATE TABLE t (id int PRIMARY KEY, a int, b text);
+CREATE TABLE other (id int);
+SELECT audit.enable('t', exclude => '{b}');
+
+-- Triggers of a tracked table
+BEGIN; DROP TRIGGER audit_log ON t; TABLE ddl; ROLLBACK;
+BEGIN; DROP TRIGGER audit_log_truncate ON t; TABLE ddl; ROLLBACK;
+BEGIN; SELECT audit.disable('t'); TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t DISABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t DISABLE TRIGGER ALL; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t DISABLE TRIGGER USER; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ENABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ENABLE REPLICA TRIGGER audit_log; TABLE ddl; ROLLBACK;
+-- a trigger under another name could be dropped unseen
+ALTER TRIGGER audit_log ON t RENAME TO innocent;
+-- replaced by a weaker one, or by one that does something else
+BEGIN; CREATE OR REPLACE TRIGGER audit_log AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION audit.capture('skip_unchanged'); TABLE ddl; ROLLBACK;
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+BEGIN; CREATE OR REPLACE TRIGGER audit_log AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); TABLE ddl; ROLLBACK;
+BEGIN; CREATE TRIGGER mine AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); ALTER TRIGGER mine ON t RENAME TO yours; DROP TRIGGER yours ON t; TABLE ddl; ROLLBACK;
+-- the triggers of the audit tables
+BEGIN; ALTER TABLE audit.audit_objects DISABLE TRIGGER audit_log_protect; TABLE ddl; ROLLBACK;
+BEGIN; DROP TRIGGER audit_log_protect ON audit.audit_requests; TABLE ddl; ROLLBACK;
+
+-- The table itself
+BEGIN; ALTER TABLE t ADD c int, DROP COLUMN a; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ALTER a TYPE bigint; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t RENAME a TO aa; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t RENAME b TO bb; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t RENAME TO tt; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t SET SCHEMA public; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t OWNER TO audit_log_owner; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t REPLICA IDENTITY FULL; TABLE ddl; ROLLBACK;
+BEGIN; DROP TABLE t; TABLE ddl; ROLLBACK;
+BEGIN; CREATE SCHEMA s; ALTER TABLE t SET SCHEMA s; SET LOCAL client_min_messages = warning; DROP SCHEMA s CASCADE; TABLE ddl; ROLLBACK;
+-- a partition, and the whole
+CREATE TABLE p (id int) PARTITION BY LIST (id);
+CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
+SELECT audit.enable('p');
+BEGIN; DROP TABLE p1; SELECT * FROM ddl ORDER BY 1; ROLLBACK;
+BEGIN; DROP TABLE p; SELECT * FROM ddl ORDER BY 1; ROLLBACK;
+BEGIN; ALTER TABLE p DETACH PARTITION p1; SELECT * FROM ddl WHERE tag = 'ALTER TABLE'; ROLLBACK;
+-- what is not tracked leaves nothing
+BEGIN; ALTER TABLE other ADD x int; DROP TABLE other; CREATE TABLE new (id int); CREATE VIEW v AS SELECT 1; DROP VIEW v; TABLE ddl; ROLLBACK;
+-- rolled back with the change
+BEGIN; SAVEPOINT a; DROP TABLE t; ROLLBACK TO a; TABLE ddl; COMMIT;
+
+-- Settings
+BEGIN; ALTER ROLE audit_log_reader SET audit.enabled = off; TABLE settings; ROLLBACK;
+BEGIN; ALTER ROLE ALL SET audit.ignore_tables = 't'; TABLE settings; ROLLBACK;
+BEGIN; ALTER ROLE audit_log_reader RESET audit.enabled; ALTER ROLE audit_log_reader RESET ALL; TABLE settings; ROLLBACK;
+DO $$
+BEGIN
+  EXECUTE format('ALTER DATABASE %I SET audit.record_ttl = 5', current_database());
+  EXECUTE format('ALTER ROLE audit_log_reader IN DATABASE %I SET audit.ignore_paths = ''x''', current_database());
+  EXECUTE format('ALTER DATABASE %I RESET audit.record_ttl', current_database());
+  EXECUTE format('ALTER ROLE audit_log_reader IN DATABASE %I RESET ALL', current_database());
+END $$;
+SELECT entity->>'command_tag' AS tag, entity->>'setting' AS setting, entity->>'value' AS value,
+    entity->>'database' = current_database() AS this_db, entity->>'role' AS role
+  FROM audit.objects WHERE txid = (SELECT max(txid) FROM audit.objects) ORDER BY id;
+-- ALTER SYSTEM runs outside a transaction block
+ALTER SYSTEM SET audit.enabled = off;
+ALTER SYSTEM RESET audit.enabled;
+SELECT entity->>'command_tag' AS tag, entity->>'setting' AS setting, entity->>'value' AS value
+  FROM audit.objects WHERE operation = 'ddl' AND entity->>'command_tag' = 'ALTER SYSTEM' ORDER BY id DESC LIMIT 2;
+BEGIN; SET LOCAL audit.record_ttl = 77; ALTER ROLE audit_log_reader SET audit.record_ttl FROM CURRENT; TABLE settings; ROLLBACK;
+-- other settings leave nothing, nor does a refused command, nor a session's own
+BEGIN; ALTER ROLE audit_log_reader SET work_mem = '1MB'; ALTER ROLE audit_log_reader SET audit.workspace = 'x'; TABLE settings; ROLLBACK;
+BEGIN; SAVEPOINT a; ALTER ROLE audit_log_reader SET audit.record_ttl = -1; ROLLBACK TO a; ALTER ROLE audit_log_reader SET audit.ignore_paths = '('; ROLLBACK TO a; TABLE settings; ROLLBACK;
+BEGIN; SET audit.enabled = off; SET audit.enabled = on; TABLE settings; ROLLBACK;
+BEGIN READ ONLY; SET LOCAL audit.enabled = off; TABLE settings; ROLLBACK;
+
+-- A transaction whose records nobody would write cannot commit
+ALTER TABLE audit.audit_objects DISABLE TRIGGER audit_log_flush;
+INSERT INTO t VALUES (1);
+ALTER TABLE audit.audit_objects ENABLE TRIGGER audit_log_flush;
+SET session_replication_role = replica;
+INSERT INTO t VALUES (1);
+RESET session_replication_role;
+ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_flush;
+SELECT count(*) FROM t;
+
+SET client_min_messages = warning;
+DROP SCHEMA ddl_records CASCADE;

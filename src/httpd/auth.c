@@ -1,0 +1,277 @@
+/*
+ * src/httpd/auth.c
+ *
+ * Bearer tokens, client certificates and same-site checks.
+ *
+ * Tokens live in a file of their own, never on a command line, where every
+ * process of the host could read them.  SIGHUP reads it again, so that a
+ * token can be withdrawn without a restart; a file that cannot be read then
+ * leaves the old tokens in force.
+ */
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "auth.h"
+
+#define MIN_TOKEN 16
+#define MAX_TOKEN 512
+
+typedef struct Token
+{
+	char	   secret[MAX_TOKEN];
+	size_t	   len;
+	AlIdentity identity;
+} Token;
+
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+static Token		   *tokens;
+static size_t			ntokens;
+
+static bool
+copy_field(char *to, size_t size, const char *from, size_t len)
+{
+	if (len >= size)
+		return false;
+	memcpy(to, from, len);
+	to[len] = '\0';
+	return true;
+}
+
+/* token [user-name [user-id [workspace]]], blanks between. */
+static bool
+parse_line(Token *token, const char *line)
+{
+	static const char blanks[] = " \t\r\n";
+	char			 *fields[] = {token->secret, token->identity.user_name,
+								  token->identity.user_id, token->identity.workspace};
+	size_t sizes[] = {MAX_TOKEN, AL_MAX_NAME, AL_MAX_NAME, AL_MAX_NAME};
+
+	memset(token, 0, sizeof(*token));
+	for (int i = 0; i < 4; i++)
+	{
+		size_t len;
+
+		line += strspn(line, blanks);
+		len = strcspn(line, blanks);
+		if (!copy_field(fields[i], sizes[i], line, len))
+			return false;
+		line += len;
+	}
+	token->len = strlen(token->secret);
+	return token->len >= MIN_TOKEN && line[strspn(line, blanks)] == '\0';
+}
+
+static FILE *
+open_private(const char *file, char *why, size_t why_len)
+{
+	FILE	   *in = fopen(file, "r");
+	struct stat st;
+
+	if (in == NULL || fstat(fileno(in), &st) != 0)
+	{
+		snprintf(why, why_len, "could not open token file \"%s\": %s", file,
+				 strerror(errno));
+		if (in)
+			fclose(in);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+	{
+		snprintf(
+			why, why_len,
+			"token file \"%s\" must be a regular file that only its owner can read (chmod 600)",
+			file);
+		fclose(in);
+		return NULL;
+	}
+	return in;
+}
+
+bool
+al_auth_load_tokens(const char *file, char *why, size_t why_len)
+{
+	char   line[MAX_TOKEN + 4 * AL_MAX_NAME];
+	FILE  *in = open_private(file, why, why_len);
+	Token *found = NULL;
+	size_t n = 0;
+	int	   lineno = 0;
+	bool   ok = true;
+
+	if (in == NULL)
+		return false;
+	while (ok && fgets(line, sizeof(line), in))
+	{
+		Token *more;
+
+		lineno++;
+		if (line[strspn(line, " \t\r\n")] == '\0' || line[0] == '#')
+			continue;
+		more = realloc(found, (n + 1) * sizeof(Token));
+		ok = more != NULL;
+		if (ok)
+		{
+			found = more;
+			ok = parse_line(&found[n++], line);
+		}
+	}
+	explicit_bzero(line, sizeof(line));
+	fclose(in);
+	if (!ok || n == 0)
+	{
+		snprintf(
+			why, why_len,
+			"token file \"%s\", line %d: expected a token of %d to %d characters, then user name, user id and workspace",
+			file, lineno, MIN_TOKEN, MAX_TOKEN - 1);
+		free(found);
+		return false;
+	}
+	pthread_rwlock_wrlock(&lock);
+	if (tokens)
+		explicit_bzero(tokens, ntokens * sizeof(Token));
+	free(tokens);
+	tokens = found;
+	ntokens = n;
+	pthread_rwlock_unlock(&lock);
+	return true;
+}
+
+/* Takes as long for a token that is wrong in the first byte as in the last. */
+static bool
+equal_secret(const Token *token, const char *given, size_t len)
+{
+	unsigned char differs = token->len != len;
+
+	for (size_t i = 0; i < MAX_TOKEN; i++)
+		differs |=
+			(unsigned char) (token->secret[i] ^ (i < len ? given[i] : 0));
+	return differs == 0;
+}
+
+/* Is the Authorization header a token of ours?  Then says whose. */
+bool
+al_auth_check_token(const char *authorization, AlIdentity *identity)
+{
+	const char *given;
+	size_t		len;
+	bool		found = false;
+
+	if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0)
+		return false;
+	given = authorization + 7 + strspn(authorization + 7, " ");
+	len = strlen(given);
+	if (len >= MAX_TOKEN)
+		return false;
+	pthread_rwlock_rdlock(&lock);
+	for (size_t i = 0; i < ntokens; i++)
+	{
+		if (equal_secret(&tokens[i], given, len))
+		{
+			*identity = tokens[i].identity;
+			found = true;
+		}
+	}
+	pthread_rwlock_unlock(&lock);
+	return found;
+}
+
+/* The common name of the client's certificate becomes the user's name. */
+static void
+name_from_certificate(gnutls_session_t session, AlIdentity *identity)
+{
+	unsigned int		  n = 0;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
+	gnutls_x509_crt_t	  crt;
+	size_t				  size = sizeof(identity->user_name);
+
+	if (chain == NULL || n == 0 || gnutls_x509_crt_init(&crt) != 0)
+		return;
+	if (gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) != 0 ||
+		gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
+									  identity->user_name, &size) != 0)
+		identity->user_name[0] = '\0';
+	gnutls_x509_crt_deinit(crt);
+}
+
+/* libmicrohttpd asks for a certificate; judging it is left to us. */
+bool
+al_auth_check_certificate(struct MHD_Connection *mhd, AlIdentity *identity)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	gnutls_session_t session;
+	unsigned int	 status = 0;
+
+	if (info == NULL || info->tls_session == NULL)
+		return false;
+	session = (gnutls_session_t) info->tls_session;
+	if (gnutls_certificate_verify_peers2(session, &status) != 0 || status != 0)
+		return false;
+	name_from_certificate(session, identity);
+	return true;
+}
+
+/* "name" or "[v6]", without the port. */
+static size_t
+host_length(const char *host)
+{
+	if (host[0] == '[')
+		return strcspn(host, "]") + (strchr(host, ']') != NULL);
+	return strcspn(host, ":");
+}
+
+static bool
+host_is(const char *host, size_t len, const char *name)
+{
+	return strlen(name) == len && strncasecmp(host, name, len) == 0;
+}
+
+/*
+ * Without tokens, whoever reaches the port is let in, and a browser on this
+ * host reaches it on behalf of any web site.  So the Host must be a name of
+ * ours (a site could point its own name at 127.0.0.1), and a request that
+ * another site started, which browsers mark by Origin, is refused.
+ */
+bool
+al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd)
+{
+	const char *host =
+		MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Host");
+	const char *origin =
+		MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Origin");
+	const char	 *scheme = config->tls_cert ? "https://" : "http://";
+	size_t		  len = host ? host_length(host) : 0;
+	unsigned char address[16];
+	bool		  known;
+
+	if (origin && host &&
+		(strncasecmp(origin, scheme, strlen(scheme)) != 0 ||
+		 strcasecmp(origin + strlen(scheme), host) != 0))
+	{
+		/* behind a TLS proxy the browser's scheme is not ours */
+		if (strncasecmp(origin, "https://", 8) != 0 ||
+			strcasecmp(origin + 8, host) != 0)
+			return false;
+	}
+	if (host == NULL || config->token_file || config->tls_client_ca)
+		return true;
+	known = host_is(host, len, "localhost");
+	if (len > 2 && len < INET6_ADDRSTRLEN)
+	{
+		char   name[INET6_ADDRSTRLEN];
+		size_t bracket = host[0] == '[' && host[len - 1] == ']';
+
+		memcpy(name, host + bracket, len - 2 * bracket);
+		name[len - 2 * bracket] = '\0';
+		known = known || al_config_parse_address(name, address);
+	}
+	for (int i = 0; i < config->nhosts; i++)
+		known = known || host_is(host, len, config->hosts[i]);
+	return known;
+}

@@ -1,0 +1,240 @@
+/*
+ * src/httpd/main.c
+ *
+ * audit_log_httpd: starts the workers and libmicrohttpd, waits for signals,
+ * and stops in an order that loses no answer: no new connections, then the
+ * requests at hand, then the connections, then the workers.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pool.h"
+#include "respond.h"
+#include "routes.h"
+#include "work.h"
+
+static void die(const char *what) __attribute__((noreturn));
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "audit_log_httpd: %s\n", what);
+	exit(1);
+}
+
+/* Paths and queries are decoded by us, strictly; see uri.c. */
+static size_t
+leave_encoded(void *cls, struct MHD_Connection *mhd, char *text)
+{
+	(void) cls;
+	(void) mhd;
+	return strlen(text);
+}
+
+static char *
+read_file(const char *path)
+{
+	char  *text;
+	FILE  *in;
+	size_t n;
+
+	if (path == NULL)
+		return NULL;
+	in = fopen(path, "r");
+	text = malloc(65536);
+	if (in == NULL || text == NULL)
+	{
+		fprintf(stderr, "audit_log_httpd: could not read \"%s\": %s\n", path,
+				strerror(errno));
+		exit(1);
+	}
+	n = fread(text, 1, 65535, in);
+	text[n] = '\0';
+	fclose(in);
+	return text;
+}
+
+static void
+raise_file_limit(const AlConfig *config)
+{
+	struct rlimit limit;
+	rlim_t		  want =
+		(rlim_t) config->max_connections + (rlim_t) config->pool_size + 64;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+		return;
+	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
+		fprintf(
+			stderr,
+			"audit_log_httpd: warning: the limit on open files is too low for %d connections\n",
+			config->max_connections);
+}
+
+static void
+add_option(struct MHD_OptionItem *options, int *n, enum MHD_OPTION option,
+		   intptr_t number, void *pointer)
+{
+	options[*n].option = option;
+	options[*n].value = number;
+	options[*n].ptr_value = pointer;
+	(*n)++;
+}
+
+static struct MHD_Daemon *
+start_daemon(AlConfig *config)
+{
+	struct MHD_OptionItem options[20];
+	unsigned int		  flags = MHD_USE_EPOLL_INTERNAL_THREAD |
+						 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+						 MHD_USE_ERROR_LOG;
+	int n = 0;
+
+	if (config->listen.ss_family == AF_INET6)
+		flags |= MHD_USE_IPv6;
+	add_option(options, &n, MHD_OPTION_SOCK_ADDR, 0, &config->listen);
+	add_option(options, &n, MHD_OPTION_CONNECTION_LIMIT,
+			   config->max_connections, NULL);
+	add_option(options, &n, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+			   (intptr_t) config->max_header, NULL);
+	add_option(options, &n, MHD_OPTION_CONNECTION_TIMEOUT,
+			   config->idle_timeout, NULL);
+	add_option(options, &n, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024, NULL);
+	add_option(options, &n, MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
+	add_option(options, &n, MHD_OPTION_URI_LOG_CALLBACK,
+			   (intptr_t) al_request_begin, NULL);
+	add_option(options, &n, MHD_OPTION_NOTIFY_COMPLETED,
+			   (intptr_t) al_request_end, NULL);
+	add_option(options, &n, MHD_OPTION_NOTIFY_CONNECTION,
+			   (intptr_t) al_request_connection, NULL);
+	add_option(options, &n, MHD_OPTION_UNESCAPE_CALLBACK,
+			   (intptr_t) leave_encoded, NULL);
+	if (config->threads > 1)
+		add_option(options, &n, MHD_OPTION_THREAD_POOL_SIZE, config->threads,
+				   NULL);
+	if (config->max_per_address > 0)
+		add_option(options, &n, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				   config->max_per_address, NULL);
+	if (config->tls_cert)
+	{
+		if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+			die("this libmicrohttpd has no TLS; use a proxy for it");
+		flags |= MHD_USE_TLS;
+		add_option(options, &n, MHD_OPTION_HTTPS_MEM_CERT, 0,
+				   read_file(config->tls_cert));
+		add_option(options, &n, MHD_OPTION_HTTPS_MEM_KEY, 0,
+				   read_file(config->tls_key));
+		if (config->tls_client_ca)
+			add_option(options, &n, MHD_OPTION_HTTPS_MEM_TRUST, 0,
+					   read_file(config->tls_client_ca));
+	}
+	add_option(options, &n, MHD_OPTION_END, 0, NULL);
+	return MHD_start_daemon(flags, 0, NULL, NULL, al_request_handle, NULL,
+							MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
+static void
+announce(const AlConfig *config, struct MHD_Daemon *daemon)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
+
+	fprintf(stderr, "audit_log_httpd: listening on %s port %u, %s\n",
+			config->loopback ? "loopback" : "the network",
+			info ? (unsigned int) info->port : 0,
+			config->tls_cert ? "TLS" : "plain HTTP");
+}
+
+static void
+load_tokens(const AlConfig *config, bool fatal)
+{
+	char why[1024];
+
+	if (config->token_file == NULL ||
+		al_auth_load_tokens(config->token_file, why, sizeof(why)))
+		return;
+	if (fatal)
+		die(why);
+	fprintf(stderr, "audit_log_httpd: %s; the old tokens stay\n", why);
+}
+
+/* Returns when told to stop. */
+static void
+wait_for_signals(const AlConfig *config, const sigset_t *signals)
+{
+	const struct timespec second = {.tv_sec = 1};
+
+	for (;;)
+	{
+		int signal = sigtimedwait(signals, NULL, &second);
+
+		if (signal == SIGTERM || signal == SIGINT)
+			return;
+		if (signal == SIGHUP)
+			load_tokens(config, false);
+		al_request_cut_slow();
+		fflush(stdout);
+	}
+}
+
+static void
+drain(const AlConfig *config, struct MHD_Daemon *daemon)
+{
+	const struct timespec tick = {.tv_nsec = 20 * 1000 * 1000};
+	int64_t end = al_request_now() + (int64_t) config->drain_timeout * 1000000;
+	MHD_socket listener = MHD_quiesce_daemon(daemon);
+
+	if (listener != MHD_INVALID_SOCKET)
+		close(listener);
+	al_request_drain();
+	while (al_request_now() < end && (atomic_load(&al_counters.handling) > 0 ||
+									  atomic_load(&al_counters.reading) > 0 ||
+									  atomic_load(&al_counters.sending) > 0))
+		nanosleep(&tick, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	static AlConfig	   config;
+	struct MHD_Daemon *daemon;
+	sigset_t		   signals;
+
+	al_config_parse(&config, argc, argv);
+	setvbuf(stdout, NULL, _IOFBF, 65536);
+	load_tokens(&config, true);
+	raise_file_limit(&config);
+
+	/* before any thread is there, so that all inherit the mask */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	al_respond_init(&config);
+	al_routes_init(&config);
+	al_work_init(&config);
+	if (!al_request_init(&config) ||
+		!al_pool_start(&config, al_work_execute, al_request_finish))
+		die("could not start the workers");
+	daemon = start_daemon(&config);
+	if (daemon == NULL)
+		die("could not listen; is the port in use?");
+	announce(&config, daemon);
+
+	wait_for_signals(&config, &signals);
+	drain(&config, daemon);
+	/* workers first: libmicrohttpd cannot stop under a suspended request */
+	al_pool_stop();
+	MHD_stop_daemon(daemon);
+	fflush(stdout);
+	return 0;
+}

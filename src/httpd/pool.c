@@ -1,0 +1,327 @@
+/*
+ * src/httpd/pool.c
+ *
+ * Worker threads and their database connections.
+ *
+ * A connection belongs to one worker for its whole life, and a statement is
+ * a transaction of its own, so no two requests ever share a transaction and
+ * no state of one is left for the next.
+ *
+ * While the database is away a worker fails at once instead of queueing: a
+ * client learns it in milliseconds, and one attempt in RETRY_AFTER, of
+ * whichever worker comes first, finds out when it is back.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool.h"
+
+#define RETRY_AFTER 250000 /* microseconds between attempts to connect */
+#define QUEUE_PER_CONNECTION 2
+
+struct AlDatabase
+{
+	pthread_t thread;
+	PGconn	 *conn; /* NULL while there is none */
+	bool	  prepared[AL_MAX_STATEMENTS];
+};
+
+static const AlConfig *config;
+static AlExecute	   execute;
+static AlFinish		   finish;
+static AlDatabase	  *workers;
+static int			   nworkers;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t  wakeup = PTHREAD_COND_INITIALIZER;
+static AlRequest	  *first;
+static AlRequest	 **last = &first;
+static int			   queued;
+static bool			   stopping;
+static atomic_llong	   next_attempt; /* monotonic microseconds */
+
+static void
+on_notice(void *arg, const char *message)
+{
+	(void) arg;
+	fprintf(stderr, "audit_log_httpd: %s", message);
+}
+
+static void
+disconnect(AlDatabase *db)
+{
+	if (db->conn == NULL)
+		return;
+	PQfinish(db->conn);
+	db->conn = NULL;
+	memset(db->prepared, 0, sizeof(db->prepared));
+	atomic_fetch_sub(&al_counters.databases, 1);
+}
+
+static bool
+set_session(PGconn *conn)
+{
+	char	  sql[256];
+	PGresult *result;
+	bool	  ok;
+
+	/* A lock is waited for, or a client's pause endured, no longer. */
+	snprintf(
+		sql, sizeof(sql),
+		"SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d",
+		config->statement_timeout, config->statement_timeout);
+	result = PQexec(conn, sql);
+	ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+	PQclear(result);
+	return ok;
+}
+
+static bool
+connect_now(AlDatabase *db)
+{
+	char		timeout[16];
+	const char *keywords[] = {"fallback_application_name", "client_encoding",
+							  "connect_timeout", NULL};
+	const char *values[] = {"audit_log_httpd", "UTF8", timeout, NULL};
+	PGconn	   *conn;
+
+	snprintf(timeout, sizeof(timeout), "%d", config->connect_timeout);
+	conn = PQconnectdbParams(keywords, values, 0);
+	if (PQstatus(conn) != CONNECTION_OK || !set_session(conn))
+	{
+		atomic_store(&next_attempt, al_request_now() + RETRY_AFTER);
+		on_notice(NULL, PQerrorMessage(conn));
+		PQfinish(conn);
+		return false;
+	}
+	PQsetNoticeProcessor(conn, on_notice, NULL);
+	db->conn = conn;
+	atomic_fetch_add(&al_counters.databases, 1);
+	atomic_fetch_add(&al_counters.reconnects, 1);
+	return true;
+}
+
+/*
+ * Did the server close the connection while it was idle?  Asked before each
+ * statement, because afterwards nobody could tell whether it ran.
+ */
+static bool
+is_stale(PGconn *conn)
+{
+	struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
+
+	if (PQstatus(conn) != CONNECTION_OK)
+		return true;
+	if (poll(&fd, 1, 0) <= 0)
+		return false;
+	return PQconsumeInput(conn) == 0 || PQstatus(conn) != CONNECTION_OK;
+}
+
+static bool
+is_connected(AlDatabase *db)
+{
+	if (db->conn && is_stale(db->conn))
+		disconnect(db);
+	if (db->conn)
+		return true;
+	if (al_request_now() < atomic_load(&next_attempt))
+		return false;
+	return connect_now(db);
+}
+
+/* Connects anew, waiting a moment for a server that is starting. */
+bool
+al_pool_reconnect(AlDatabase *db)
+{
+	for (int attempt = 0; attempt < 8; attempt++)
+	{
+		if (is_connected(db))
+			return true;
+		poll(NULL, 0, RETRY_AFTER / 1000);
+	}
+	return false;
+}
+
+/* The error of a result that did not succeed, "" when there is none. */
+static const char *
+sqlstate(const PGresult *result)
+{
+	const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return code ? code : "";
+}
+
+static PGresult *
+run_once(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
+		 AlLoss *loss)
+{
+	char	  name[16];
+	PGresult *result;
+
+	snprintf(name, sizeof(name), "al%d", statement->number);
+	*loss = AL_LOSS_AWAY;
+	if (!db->prepared[statement->number])
+	{
+		result = PQprepare(db->conn, name, statement->sql, 0, NULL);
+		if (PQresultStatus(result) != PGRES_COMMAND_OK)
+			return result;
+		PQclear(result);
+		db->prepared[statement->number] = true;
+	}
+	*loss = AL_LOSS_UNKNOWN;
+	return PQexecPrepared(db->conn, name, args->n, args->values, args->lengths,
+						  args->formats, 0);
+}
+
+/*
+ * Runs a statement.  NULL, with the reason in *loss, when the connection gave
+ * no answer; the caller owns the result otherwise.
+ */
+PGresult *
+al_pool_run(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
+			AlLoss *loss)
+{
+	for (int attempt = 0;; attempt++)
+	{
+		PGresult   *result;
+		const char *code;
+
+		*loss = AL_LOSS_AWAY;
+		if (!is_connected(db))
+			return NULL;
+		result = run_once(db, statement, args, loss);
+		code = sqlstate(result);
+		if (PQstatus(db->conn) != CONNECTION_OK)
+		{
+			/* A server that says it is going down has rolled back. */
+			if (strncmp(code, "57P0", 4) == 0)
+				*loss = AL_LOSS_AWAY;
+			PQclear(result);
+			disconnect(db);
+			if (*loss == AL_LOSS_AWAY && attempt == 0)
+				continue;
+			return NULL;
+		}
+		*loss = AL_LOSS_NONE;
+		if (PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+			disconnect(db);
+		/* The extension was updated under a prepared statement of ours. */
+		else if ((strcmp(code, "0A000") == 0 || strcmp(code, "26000") == 0) &&
+				 attempt == 0)
+		{
+			PQclear(result);
+			disconnect(db);
+			continue;
+		}
+		return result;
+	}
+}
+
+void
+al_pool_arg(AlArgs *args, const char *value)
+{
+	args->values[args->n] = value;
+	args->lengths[args->n] = 0;
+	args->formats[args->n] = 0;
+	args->n++;
+}
+
+void
+al_pool_arg_bytes(AlArgs *args, const char *bytes, size_t len)
+{
+	args->values[args->n] = bytes;
+	args->lengths[args->n] = (int) len;
+	args->formats[args->n] = 1;
+	args->n++;
+}
+
+static AlRequest *
+take(void)
+{
+	AlRequest *request;
+
+	pthread_mutex_lock(&lock);
+	while (first == NULL && !stopping)
+		pthread_cond_wait(&wakeup, &lock);
+	request = first;
+	if (request)
+	{
+		first = request->next;
+		if (first == NULL)
+			last = &first;
+		queued--;
+	}
+	pthread_mutex_unlock(&lock);
+	return request;
+}
+
+static void *
+work(void *arg)
+{
+	AlDatabase *db = arg;
+	AlRequest  *request;
+
+	while ((request = take()) != NULL)
+	{
+		execute(db, request);
+		finish(request);
+	}
+	disconnect(db);
+	return NULL;
+}
+
+/*
+ * Hands a request to the workers.  Only a detached one can be refused: the
+ * others are bounded by the number of connections.
+ */
+bool
+al_pool_submit(AlRequest *request)
+{
+	bool accepted;
+
+	pthread_mutex_lock(&lock);
+	accepted = !request->detached ||
+			   queued < config->max_connections * QUEUE_PER_CONNECTION;
+	if (accepted)
+	{
+		request->next = NULL;
+		*last = request;
+		last = &request->next;
+		queued++;
+		pthread_cond_signal(&wakeup);
+	}
+	pthread_mutex_unlock(&lock);
+	return accepted;
+}
+
+bool
+al_pool_start(const AlConfig *with, AlExecute on_execute, AlFinish on_finish)
+{
+	config = with;
+	execute = on_execute;
+	finish = on_finish;
+	workers = calloc((size_t) config->pool_size, sizeof(AlDatabase));
+	if (workers == NULL)
+		return false;
+	for (nworkers = 0; nworkers < config->pool_size; nworkers++)
+		if (pthread_create(&workers[nworkers].thread, NULL, work,
+						   &workers[nworkers]) != 0)
+			return false;
+	return true;
+}
+
+/* Finishes what is queued, then ends the workers. */
+void
+al_pool_stop(void)
+{
+	pthread_mutex_lock(&lock);
+	stopping = true;
+	pthread_cond_broadcast(&wakeup);
+	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < nworkers; i++)
+		pthread_join(workers[i].thread, NULL);
+	free(workers);
+}

@@ -1,0 +1,290 @@
+/*
+ * src/httpd/respond.c
+ *
+ * Answers.
+ *
+ * Bodies of good answers are made in SQL and sent from libpq's own buffer,
+ * without a copy.  Only errors are worded here, because most of them must
+ * also work while there is no database.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "respond.h"
+
+/*
+ * SQLSTATE -> status, first match wins; the pattern is a prefix.  A message
+ * of NULL shows the server's own; the others must not tell a client what is
+ * inside the database.
+ */
+typedef struct AlFailure
+{
+	const char	*sqlstate;
+	unsigned int status;
+	AlCode		 code;
+	const char	*name;
+	const char	*message;
+} AlFailure;
+
+static const AlFailure failures[] = {
+	{"23505", 409, AL_CODE_UNIQUE, "unique constraint violation", NULL},
+	{"23P01", 409, AL_CODE_UNIQUE, "exclusion constraint violation", NULL},
+	{"23503", 400, AL_CODE_FOREIGN_KEY, "foreign key violation", NULL},
+	{"23", 400, AL_CODE_SCHEMA, "schema violation", NULL},
+	{"22", 400, AL_CODE_SCHEMA, "schema violation", NULL},
+	{"428C9", 400, AL_CODE_SCHEMA, "schema violation", NULL},
+	{"42804", 400, AL_CODE_SCHEMA, "schema violation", NULL},
+	{"P0001", 400, AL_CODE_SCHEMA, "schema violation", NULL},
+	{"42501", 403, AL_CODE_NONE, NULL,
+	 "The database role of this service may not do that"},
+	{"42P01", 404, AL_CODE_NONE, NULL, "Not found"},
+	{"40001", 503, AL_CODE_NONE, NULL,
+	 "Too many concurrent changes; try again"},
+	{"40P01", 503, AL_CODE_NONE, NULL,
+	 "Too many concurrent changes; try again"},
+	{"55P03", 503, AL_CODE_NONE, NULL, "A lock could not be had; try again"},
+	{"57014", 504, AL_CODE_NONE, NULL, "The statement took too long"},
+	{"25006", 503, AL_CODE_NONE, NULL, "The database is read-only"},
+	{"08", 503, AL_CODE_NONE, NULL, "The database is not available"},
+	{"53", 503, AL_CODE_NONE, NULL, "The database is short of resources"},
+	{"57P", 503, AL_CODE_NONE, NULL, "The database is not available"},
+	{"", 500, AL_CODE_NONE, NULL, "An unexpected error occurred"}};
+
+static const AlConfig *config;
+
+void
+al_respond_init(const AlConfig *with)
+{
+	config = with;
+}
+
+static void
+append_json_string(AlBuf *out, const char *text)
+{
+	char escape[8];
+
+	al_buf_append_char(out, '"');
+	for (const unsigned char *s = (const unsigned char *) text; *s; s++)
+	{
+		if (*s == '"' || *s == '\\')
+			al_buf_append_char(out, '\\');
+		if (*s < 0x20)
+		{
+			snprintf(escape, sizeof(escape), "\\u%04x", *s);
+			al_buf_append_str(out, escape);
+		}
+		else
+			al_buf_append_char(out, (char) *s);
+	}
+	al_buf_append_char(out, '"');
+}
+
+/* Makes answer.text the answer. */
+void
+al_respond_text(AlRequest *request, unsigned int status, const char *type)
+{
+	AlAnswer *answer = &request->answer;
+
+	answer->status = answer->text.failed ? 500 : status;
+	answer->body = answer->text.failed ? NULL : answer->text.data;
+	answer->len = answer->text.failed ? 0 : answer->text.len;
+	answer->type = type;
+}
+
+static void
+set_error(AlRequest *request, unsigned int status, AlCode code,
+		  const char *name, const char *message)
+{
+	AlBuf *text = &request->answer.text;
+	char   number[32];
+
+	al_buf_reset(text);
+	al_buf_append_char(text, '{');
+	if (code != AL_CODE_NONE)
+	{
+		snprintf(number, sizeof(number), "\"code\":%d,\"name\":", (int) code);
+		al_buf_append_str(text, number);
+		append_json_string(text, name);
+		al_buf_append_char(text, ',');
+	}
+	al_buf_append_str(text, "\"message\":");
+	append_json_string(text, message);
+	al_buf_append_char(text, '}');
+	al_respond_text(request, status, "application/json; charset=utf-8");
+}
+
+void
+al_respond_error(AlRequest *request, unsigned int status, const char *message)
+{
+	set_error(request, status, AL_CODE_NONE, NULL, message);
+}
+
+void
+al_respond_allow(AlRequest *request, unsigned int methods)
+{
+	if (methods & AL_GET)
+		methods |= AL_HEAD;
+	request->answer.allow = methods | AL_OPTIONS;
+	if (request->method == AL_OPTIONS)
+		request->answer.status = 204;
+	else
+		al_respond_error(request, 405, "Method not allowed");
+}
+
+static const char *
+field(const PGresult *result, int which)
+{
+	const char *text = result ? PQresultErrorField(result, which) : NULL;
+
+	return text ? text : "";
+}
+
+/* Will the same statement probably succeed when it is run again? */
+bool
+al_respond_is_transient(const PGresult *result)
+{
+	const char *sqlstate = field(result, PG_DIAG_SQLSTATE);
+
+	return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
+}
+
+/* The answer to a statement that failed; NULL: the database is away. */
+void
+al_respond_failure(AlRequest *request, const PGresult *result)
+{
+	const char *sqlstate = result ? field(result, PG_DIAG_SQLSTATE) : "08006";
+	const char *primary = field(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *detail = field(result, PG_DIAG_MESSAGE_DETAIL);
+	const AlFailure *failure = failures;
+	char			 message[1024];
+
+	while (strncmp(sqlstate, failure->sqlstate, strlen(failure->sqlstate)) !=
+		   0)
+		failure++;
+	snprintf(message, sizeof(message), "%s%s%s",
+			 failure->message ? failure->message : primary,
+			 failure->message || detail[0] == '\0' ? "" : ": ",
+			 failure->message ? "" : detail);
+	/* a cut in the middle of a character would not be JSON */
+	for (size_t len = strlen(message);
+		 len > 0 && !al_uri_is_utf8(message, len);)
+		message[--len] = '\0';
+	if (result && failure->status != 409 && failure->status != 400)
+		fprintf(stderr, "audit_log_httpd: request %s: %s: %s\n", request->id,
+				sqlstate, primary);
+	set_error(request, failure->status, failure->code, failure->name, message);
+}
+
+/* The answer that a statement made: its columns are status and body. */
+void
+al_respond_result(AlRequest *request, PGresult *result)
+{
+	AlAnswer *answer = &request->answer;
+
+	answer->result = result;
+	answer->status = (unsigned int) atoi(PQgetvalue(result, 0, 0));
+	answer->type = "application/json; charset=utf-8";
+	if (!PQgetisnull(result, 0, 1))
+	{
+		answer->body = PQgetvalue(result, 0, 1);
+		answer->len = (size_t) PQgetlength(result, 0, 1);
+	}
+}
+
+/* One line a request, with nothing in it that a client could forge. */
+static void
+write_access_log(const AlRequest *request, int64_t duration)
+{
+	char	  when[32];
+	time_t	  now = time(NULL);
+	struct tm tm;
+
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	printf("%s %s \"%s %s\" %u %zu %.3f %s %s\n", when, request->peer,
+		   request->method_name, request->path, request->answer.status,
+		   request->answer.len, (double) duration / 1000, request->id,
+		   request->identity.user_name[0] ? request->identity.user_name : "-");
+}
+
+static void
+add_allow(struct MHD_Response *response, unsigned int methods)
+{
+	static const char *const names[] = {"GET",	 "HEAD",   "POST",	 "PUT",
+										"PATCH", "DELETE", "OPTIONS"};
+	char					 list[64] = "";
+
+	for (int i = 0; i < 7; i++)
+	{
+		if ((methods & (1U << i)) == 0)
+			continue;
+		if (list[0])
+			strcat(list, ", ");
+		strcat(list, names[i]);
+	}
+	MHD_add_response_header(response, "Allow", list);
+}
+
+static void
+add_headers(struct MHD_Response *response, const AlRequest *request)
+{
+	const AlAnswer *answer = &request->answer;
+
+	MHD_add_response_header(response, config->id_header, request->id);
+	MHD_add_response_header(response, "Server", "audit_log_httpd");
+	MHD_add_response_header(response, "Cache-Control", "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (answer->type && answer->body)
+		MHD_add_response_header(response, "Content-Type", answer->type);
+	if (answer->policy)
+	{
+		MHD_add_response_header(response, "Content-Security-Policy",
+								answer->policy);
+		MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	}
+	if (answer->allow)
+		add_allow(response, answer->allow);
+	if (answer->status == 401)
+		MHD_add_response_header(response, "WWW-Authenticate",
+								"Bearer realm=\"audit_log\"");
+	if (answer->status == 503)
+		MHD_add_response_header(response, "Retry-After", "1");
+	if (al_request_is_draining())
+		MHD_add_response_header(response, "Connection", "close");
+}
+
+/*
+ * Queues the answer.  The body stays where it is: it lives as long as the
+ * request, which ends after its last byte was sent.
+ */
+enum MHD_Result
+al_respond_send(AlRequest *request)
+{
+	AlAnswer			*answer = &request->answer;
+	struct MHD_Response *response;
+	enum MHD_Result		 sent;
+	int64_t				 duration = al_request_now() - request->started;
+
+	response = MHD_create_response_from_buffer(
+		answer->len, (void *) answer->body, MHD_RESPMEM_PERSISTENT);
+	if (response == NULL)
+		return MHD_NO;
+	add_headers(response, request);
+	sent = MHD_queue_response(request->mhd, answer->status, response);
+	MHD_destroy_response(response);
+
+	atomic_fetch_add(&al_counters.answers[answer->status / 100 % 6], 1);
+	atomic_fetch_add(&al_counters.microseconds, (unsigned long) duration);
+	atomic_fetch_add(&al_counters.bytes, answer->len);
+	if (config->access_log)
+		write_access_log(request, duration);
+	return sent;
+}
+
+void
+al_respond_free(AlRequest *request)
+{
+	PQclear(request->answer.result);
+	al_buf_free(&request->answer.text);
+}

@@ -1,0 +1,382 @@
+/*
+ * src/httpd/work.c
+ *
+ * What a worker does for a request: one SQL statement that makes the answer
+ * and writes the request's record, in one round trip and one transaction.
+ *
+ * So a change and the record of the request that made it are there together
+ * or not at all.  When the statement fails, its record is written by a
+ * statement of its own, with the status that the client gets.
+ *
+ * A connection that breaks under a statement leaves its outcome unknown.
+ * Reads are run again.  A change is not: its record, which shares its
+ * transaction, tells whether it was made.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "metrics.h"
+#include "respond.h"
+#include "work.h"
+
+#define MAX_ATTEMPTS 4
+
+/* The arguments of audit.api_log() but the status; see add_log_args(). */
+#define LOG_ARGS "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
+
+static const AlStatement record_statement = {
+	0, "SELECT audit.api_log(" LOG_ARGS ", $13)"};
+static const AlStatement objects_statement = {
+	1,
+	"SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
+	" FROM audit.api_objects($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) a"};
+static const AlStatement requests_statement = {
+	2,
+	"SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
+	" FROM audit.api_requests($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) a"};
+static const AlStatement object_statement = {
+	3, "SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
+	   " FROM audit.api_object($13) a"};
+static const AlStatement request_statement = {
+	4, "SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
+	   " FROM audit.api_request($13) a"};
+static const AlStatement histogram_statement = {
+	5, "SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
+	   " FROM audit.api_histogram($13, $14, $15, $16) a"};
+static const AlStatement read_statement = {
+	6, "SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
+	   " FROM audit.api_read($13, $14, $15, $16, $17) a"};
+static const AlStatement write_statement = {
+	7, "SELECT a.status, a.body"
+	   " FROM audit.api_write(" LOG_ARGS ", $13, $14, $15, $16, $17) a"};
+static const AlStatement outcome_statement = {8,
+											  "SELECT audit.api_outcome($1)"};
+
+static const AlConfig *config;
+
+/* Texts that arguments point to, as long as one statement runs. */
+typedef struct Scratch
+{
+	AlArgs args;
+	char   waited[32];
+	AlBuf  self;
+	AlBuf  names;
+	AlBuf  values;
+} Scratch;
+
+void
+al_work_init(const AlConfig *with)
+{
+	config = with;
+}
+
+static const char *
+or_null(const char *text)
+{
+	return text && text[0] ? text : NULL;
+}
+
+/*
+ * What is recorded of the request.  A retried statement looks first whether
+ * its record is there already.
+ */
+static void
+add_log_args(Scratch *scratch, const AlRequest *request, bool durable,
+			 bool retried)
+{
+	AlArgs			 *args = &scratch->args;
+	const AlIdentity *who = &request->identity;
+
+	args->n = 0;
+	snprintf(scratch->waited, sizeof(scratch->waited), "%.3f",
+			 (double) (al_request_now() - request->started) / 1000);
+	al_pool_arg(args, request->id);
+	al_pool_arg(args, request->method_name);
+	al_pool_arg(args, request->path);
+	if (request->body.len > 0)
+		al_pool_arg_bytes(args, request->body.data, request->body.len);
+	else
+		al_pool_arg(args, NULL);
+	al_pool_arg(args, or_null(request->peer));
+	al_pool_arg(args, or_null(request->user_agent));
+	al_pool_arg(args, scratch->waited);
+	al_pool_arg(args, or_null(who->workspace));
+	al_pool_arg(args, or_null(who->user_id));
+	al_pool_arg(args, or_null(who->user_name));
+	al_pool_arg(args, durable ? "t" : "f");
+	al_pool_arg(args, retried ? "t" : "f");
+}
+
+/*
+ * Adds the parameters of that name as arguments, and to the address of the
+ * next page; "offset" is the one that the next page replaces.
+ */
+static void
+add_params(Scratch *scratch, const AlRequest *request,
+		   const char *const *names)
+{
+	al_buf_append(&scratch->self, request->path, strcspn(request->path, "?"));
+	al_buf_append_char(&scratch->self, '?');
+	for (; *names; names++)
+	{
+		const char *value = al_uri_param(&request->params, *names);
+
+		al_pool_arg(&scratch->args, value);
+		if (value == NULL || strcmp(*names, "offset") == 0)
+			continue;
+		al_buf_append_str(&scratch->self, *names);
+		al_buf_append_char(&scratch->self, '=');
+		al_uri_encode(&scratch->self, value);
+		al_buf_append_char(&scratch->self, '&');
+	}
+	al_buf_append_char(&scratch->self, '\0');
+	al_pool_arg(&scratch->args, scratch->self.data);
+}
+
+/* One element of a text[] literal. */
+static void
+append_element(AlBuf *array, const char *text)
+{
+	al_buf_append_str(array, array->len ? ",\"" : "{\"");
+	for (; *text; text++)
+	{
+		if (*text == '"' || *text == '\\')
+			al_buf_append_char(array, '\\');
+		al_buf_append_char(array, *text);
+	}
+	al_buf_append_char(array, '"');
+}
+
+static void
+add_write_args(Scratch *scratch, AlRequest *request)
+{
+	AlArgs *args = &scratch->args;
+
+	al_pool_arg(args, request->table);
+	al_pool_arg(args, request->key);
+	if (!request->is_form)
+	{
+		/* text arguments end at a NUL, which is not part of the payload */
+		al_buf_append_char(&request->body, '\0');
+		request->body.len--;
+		al_pool_arg(args, request->body.data);
+		al_pool_arg(args, NULL);
+		al_pool_arg(args, NULL);
+		return;
+	}
+	for (int i = 0; i < request->params.n; i++)
+	{
+		append_element(&scratch->names, request->params.items[i].name);
+		append_element(&scratch->values, request->params.items[i].value);
+	}
+	al_buf_append(&scratch->names, request->params.n ? "}" : "{}",
+				  request->params.n ? 2 : 3);
+	al_buf_append(&scratch->values, request->params.n ? "}" : "{}",
+				  request->params.n ? 2 : 3);
+	al_pool_arg(args, NULL);
+	al_pool_arg(args, scratch->names.data);
+	al_pool_arg(args, scratch->values.data);
+}
+
+/* Adds the arguments of the work itself and says which statement it is. */
+static const AlStatement *
+add_work_args(Scratch *scratch, AlRequest *request)
+{
+	static const char *const objects[] = {
+		"size",		"offset",	  "before",			"after",
+		"count",	"request_id", "rbac_user_name", "workspace",
+		"dao_name", "entity_key", "operation",		NULL};
+	static const char *const requests[] = {
+		"size",		  "offset",			"before",	 "after",  "count",
+		"request_id", "rbac_user_name", "workspace", "method", "status",
+		NULL};
+	static const char *const histogram[] = {"stream", "before", "after", NULL};
+	static const char *const entities[] = {"size", "offset", NULL};
+
+	switch (request->work)
+	{
+		case AL_WORK_LIST_OBJECTS:
+			add_params(scratch, request, objects);
+			return &objects_statement;
+		case AL_WORK_LIST_REQUESTS:
+			add_params(scratch, request, requests);
+			return &requests_statement;
+		case AL_WORK_HISTOGRAM:
+			add_params(scratch, request, histogram);
+			scratch->args.n--;
+			al_pool_arg(&scratch->args,
+						al_uri_param(&request->params, "buckets"));
+			return &histogram_statement;
+		case AL_WORK_ONE_OBJECT:
+			al_pool_arg(&scratch->args, request->key);
+			return &object_statement;
+		case AL_WORK_ONE_REQUEST:
+			al_pool_arg(&scratch->args, request->key);
+			return &request_statement;
+		case AL_WORK_READ_ENTITY:
+			al_pool_arg(&scratch->args, request->table);
+			al_pool_arg(&scratch->args, request->key);
+			add_params(scratch, request, entities);
+			return &read_statement;
+		default:
+			add_write_args(scratch, request);
+			return &write_statement;
+	}
+}
+
+static void
+free_scratch(Scratch *scratch)
+{
+	al_buf_free(&scratch->self);
+	al_buf_free(&scratch->names);
+	al_buf_free(&scratch->values);
+}
+
+static bool
+succeeded(const PGresult *result)
+{
+	return PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
+}
+
+/* Writes the record alone; says whether it, or its being ignored, is sure. */
+static bool
+write_record(AlDatabase *db, const AlRequest *request, unsigned int status,
+			 bool retried)
+{
+	bool ok = false;
+
+	for (int attempt = 0; attempt < 2 && !ok; attempt++)
+	{
+		Scratch	  scratch = {0};
+		char	  number[16];
+		PGresult *result;
+		AlLoss	  loss;
+
+		add_log_args(&scratch, request, config->durable_reads,
+					 retried || attempt > 0);
+		snprintf(number, sizeof(number), "%u", status);
+		al_pool_arg(&scratch.args, number);
+		result = al_pool_run(db, &record_statement, &scratch.args, &loss);
+		ok = result != NULL && succeeded(result);
+		if (result != NULL && !ok)
+			fprintf(stderr, "audit_log_httpd: request %s has no record: %s",
+					request->id, PQresultErrorMessage(result));
+		PQclear(result);
+		if (loss != AL_LOSS_UNKNOWN)
+			break;
+	}
+	if (!ok)
+		atomic_fetch_add(&al_counters.unrecorded, 1);
+	return ok;
+}
+
+/* The connection broke under a change: was it made? */
+static void
+find_outcome(AlDatabase *db, AlRequest *request)
+{
+	AlArgs	  args = {0};
+	AlLoss	  loss;
+	PGresult *result = NULL;
+	char	  message[160];
+
+	al_pool_arg(&args, request->id);
+	if (al_pool_reconnect(db))
+		result = al_pool_run(db, &outcome_statement, &args, &loss);
+	if (result == NULL || !succeeded(result))
+	{
+		snprintf(
+			message, sizeof(message),
+			"The database went away; whether the change was made tells the record of request %s, if there is one",
+			request->id);
+		al_respond_error(request, 503, message);
+		atomic_fetch_add(&al_counters.unrecorded, 1);
+	}
+	else if (!PQgetisnull(result, 0, 0))
+	{
+		al_respond_error(
+			request, 200,
+			"The change was made, but its answer was lost with the database connection");
+		request->answer.status = (unsigned int) atoi(PQgetvalue(result, 0, 0));
+	}
+	else
+	{
+		al_respond_failure(request, NULL);
+		write_record(db, request, request->answer.status, true);
+	}
+	PQclear(result);
+}
+
+/* Runs the statement that makes the answer. */
+static void
+make_answer(AlDatabase *db, AlRequest *request)
+{
+	bool writes = request->work == AL_WORK_WRITE_ENTITY;
+	bool retried = false;
+
+	for (int attempt = 1;; attempt++)
+	{
+		Scratch			   scratch = {0};
+		const AlStatement *statement;
+		PGresult		  *result;
+		AlLoss			   loss;
+
+		add_log_args(&scratch, request, writes || config->durable_reads,
+					 retried);
+		statement = add_work_args(&scratch, request);
+		result = al_pool_run(db, statement, &scratch.args, &loss);
+		free_scratch(&scratch);
+		if (result != NULL && succeeded(result))
+		{
+			al_respond_result(request, result);
+			return;
+		}
+		if (loss == AL_LOSS_UNKNOWN && writes)
+		{
+			find_outcome(db, request);
+			return;
+		}
+		if (attempt < MAX_ATTEMPTS &&
+			(loss == AL_LOSS_UNKNOWN || al_respond_is_transient(result)))
+		{
+			retried = retried || loss == AL_LOSS_UNKNOWN;
+			PQclear(result);
+			continue;
+		}
+		al_respond_failure(request, result);
+		PQclear(result);
+		write_record(db, request, request->answer.status, retried);
+		return;
+	}
+}
+
+void
+al_work_execute(AlDatabase *db, AlRequest *request)
+{
+	bool recorded;
+
+	switch (request->work)
+	{
+		case AL_WORK_RECORD:
+			write_record(db, request, request->answer.status, false);
+			break;
+		case AL_WORK_STATUS:
+			recorded = write_record(db, request, 200, false);
+			al_metrics_status(request, recorded);
+			break;
+		case AL_WORK_READY:
+			if (write_record(db, request, 200, false))
+			{
+				al_buf_append_str(&request->answer.text, "{\"ready\":true}");
+				al_respond_text(request, 200,
+								"application/json; charset=utf-8");
+			}
+			else
+				al_respond_error(
+					request, 503,
+					"The database is not available, or takes no records");
+			break;
+		default:
+			make_answer(db, request);
+	}
+}
