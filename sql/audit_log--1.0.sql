@@ -2780,6 +2780,100 @@ REVOKE ALL ON FUNCTION audit.erase(uuid, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.erase(uuid, text) IS
 	'removes a sealed record before it expires, and records why';
 
+/*
+ * What is recorded, and whether what sees to it is in place: so that a capture
+ * trigger that was removed from the catalog by hand shows as a difference
+ * between two records.
+ */
+CREATE FUNCTION audit.record_coverage(max_age interval DEFAULT '1 day')
+	RETURNS boolean
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	last record;
+	now json := json_build_object(
+		'event', 'coverage',
+		'tables', (SELECT json_agg(t ORDER BY t.schema_name, t.table_name)
+				   FROM audit.tracked_tables t),
+		'triggers', (SELECT json_object_agg(t.tgrelid::regclass || ' ' || t.tgname,
+									t.tgenabled ORDER BY t.tgrelid::regclass::text, t.tgname)
+					 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+					 WHERE c.relnamespace = 'audit'::regnamespace
+						 AND NOT t.tgisinternal),
+		'event_triggers', (SELECT json_object_agg(e.evtname, e.evtenabled
+												  ORDER BY e.evtname)
+						   FROM pg_event_trigger e
+						   WHERE e.evtname LIKE 'audit\_log%'),
+		'settings', (SELECT json_object_agg(s.name, s.setting ORDER BY s.name)
+					 FROM pg_settings s
+					 WHERE s.name LIKE 'audit.%' AND s.context <> 'user'),
+		'shared_preload_libraries', current_setting('shared_preload_libraries'));
+BEGIN
+	SELECT o.entity, o.occurred_at INTO last
+	FROM audit.audit_objects o
+	WHERE o.entity_key = 'coverage' AND o.operation = 'ddl'
+		AND o.schema_name = 'audit' AND o.dao_name = 'ledger'
+	ORDER BY o.id DESC LIMIT 1;
+	IF last.entity::text = now::text
+		AND last.occurred_at > clock_timestamp() - max_age
+	THEN
+		RETURN false;
+	END IF;
+	PERFORM audit.log_ddl('audit', 'ledger', 'coverage', now);
+	RETURN true;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.record_coverage(interval) FROM PUBLIC;
+COMMENT ON FUNCTION audit.record_coverage(interval) IS
+	'records which tables are tracked and what protects the log, if that changed or the last such record is older';
+
+/* One row; counts stop at 100000. */
+CREATE VIEW audit.status AS
+	SELECT b.block IS NOT NULL AS active,
+		g.origin,
+		b.generation,
+		b.size,
+		b.sealed_at,
+		b.sealed_at < pg_catalog.statement_timestamp()
+			- 3 * COALESCE(pg_catalog.current_setting('audit.ledger_heartbeat', true),
+						   '300s')::interval AS stopped,
+		(SELECT pg_catalog.count(*) FROM (
+			SELECT FROM audit.audit_objects o
+			WHERE o.txid >= COALESCE(pg_catalog.pg_snapshot_xmin(b.snapshot),
+									 '0'::xid8)
+				AND (b.snapshot IS NULL
+					 OR NOT pg_catalog.pg_visible_in_snapshot(o.txid, b.snapshot))
+			LIMIT 100000) AS o)
+		+ (SELECT pg_catalog.count(*) FROM (
+			SELECT FROM audit.audit_requests r
+			WHERE r.txid >= COALESCE(pg_catalog.pg_snapshot_xmin(b.snapshot),
+									 '0'::xid8)
+				AND (b.snapshot IS NULL
+					 OR NOT pg_catalog.pg_visible_in_snapshot(r.txid, b.snapshot))
+			LIMIT 100000) AS r) AS waiting,
+		(SELECT pg_catalog.count(*) FROM (
+			SELECT FROM audit.audit_objects o
+			WHERE o.expire < pg_catalog.statement_timestamp()
+			LIMIT 100000) AS o)
+		+ (SELECT pg_catalog.count(*) FROM (
+			SELECT FROM audit.audit_requests r
+			WHERE r.expire < pg_catalog.statement_timestamp()
+			LIMIT 100000) AS r) AS expired,
+		(SELECT pg_catalog.count(*) FROM audit.ledger_signatures s
+		 WHERE s.size = b.size AND s.generation = b.generation) AS signatures,
+		(SELECT pg_catalog.max(o.occurred_at) FROM audit.audit_objects o
+		 WHERE o.entity_key = 'coverage' AND o.operation = 'ddl'
+			AND o.schema_name = 'audit' AND o.dao_name = 'ledger') AS covered_at
+	FROM (VALUES (0)) AS one
+		LEFT JOIN (SELECT * FROM audit.ledger_blocks
+				   ORDER BY block DESC LIMIT 1) AS b ON true
+		LEFT JOIN audit.ledger_generations g ON g.generation = b.generation;
+ALTER VIEW audit.status OWNER TO audit_log_owner;
+GRANT SELECT ON audit.status TO audit_log_reader;
+COMMENT ON VIEW audit.status IS
+	'state of the ledger: how large, when sealed, what waits; stopped means that no block came for three heartbeats';
+
 /* ---------------------------------------------- the ledger in plain SQL */
 
 /* Bound to pgcrypto's function where the extension is installed. */

@@ -60,6 +60,8 @@ typedef struct AlTarget
 
 static AlTarget targets[AL_TABLES];
 
+uint64		al_store_generation = 0;
+
 static const struct
 {
 	const char *name;
@@ -86,7 +88,11 @@ invalidate(Datum arg, Oid relid)
 		AlTarget   *target = &targets[s];
 
 		if (!OidIsValid(relid) || relid == target->relid)
+		{
 			target->valid = false;
+			if (s < AL_STREAMS)
+				al_store_generation++;
+		}
 		else if (target->valid)
 			for (int i = 0; i < target->nindexes; i++)
 				if (target->index_oids[i] == relid)
@@ -410,17 +416,28 @@ al_store_write(AlStream stream, HeapTuple *tuples, int ntuples)
 	al_store_close(rel);
 }
 
+/* The first two columns of both streams are the id and the transaction. */
+static bool
+may_delete(TupleTableSlot *slot, AlMayDelete may)
+{
+	slot_getsomeattrs(slot, AL_OBJECT_TXID);
+	return may(DatumGetUInt64(slot->tts_values[AL_OBJECT_TXID - 1]),
+			   DatumGetUUIDP(slot->tts_values[AL_OBJECT_ID - 1]));
+}
+
 /*
  * Deletes up to "limit" records that expired between "from" and "until",
  * oldest first, looking at no more than "visits" index entries.
  *
  * Never waits: a record that another transaction is deleting is passed over.
  * SnapshotSelf takes part in no serializable conflict as a reader, costs
- * nothing to take, and sees a deletion as soon as it is committed.
+ * nothing to take, and sees a deletion as soon as it is committed.  A record
+ * that "may" refuses is passed over too.
  */
 void
 al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
-						int limit, int visits, AlPurgeResult *result)
+						int limit, int visits, AlMayDelete may,
+						AlPurgeResult *result)
 {
 	Relation	rel = al_store_open(stream);
 	AlTarget   *target = &targets[stream];
@@ -434,6 +451,7 @@ al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
 	result->next_due = DT_NOEND;
 	result->position = from;
 	result->exhausted = true;
+	result->held_back = DT_NOEND;
 	if (target->expire_index < 0)
 	{
 		al_store_close(rel);
@@ -474,10 +492,14 @@ al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
 			result->exhausted = false;
 			break;
 		}
-		if (index_fetch_heap(scan, slot) &&
-			table_tuple_delete(rel, &slot->tts_tid, GetCurrentCommandId(true),
-							   SnapshotAny, InvalidSnapshot, false, &failure,
-							   false) == TM_Ok)
+		if (!index_fetch_heap(scan, slot))
+			continue;
+		if (!may_delete(slot, may))
+			result->held_back = Min(result->held_back, expire);
+		else if (table_tuple_delete(rel, &slot->tts_tid,
+									GetCurrentCommandId(true), SnapshotAny,
+									InvalidSnapshot, false, &failure,
+									false) == TM_Ok)
 			result->deleted++;
 	}
 	index_endscan(scan);

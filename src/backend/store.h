@@ -10,6 +10,7 @@
 #include "datatype/timestamp.h"
 #include "storage/itemptr.h"
 #include "utils/relcache.h"
+#include "utils/uuid.h"
 
 /* The first two are the streams of records. */
 typedef enum AlStream
@@ -184,7 +185,14 @@ typedef struct AlPurgeResult
 	TimestampTz next_due;		/* first expiry not reached; DT_NOEND: none seen */
 	TimestampTz position;		/* where to go on */
 	bool		exhausted;		/* nothing expired was left behind it */
+	TimestampTz held_back;		/* first expiry that "may" refused; DT_NOEND */
 } AlPurgeResult;
+
+/* May a record, by its transaction and id, be deleted when it has expired? */
+typedef bool (*AlMayDelete) (uint64 txid, const pg_uuid_t *id);
+
+/* Grows when one of the tables of records may have changed. */
+extern uint64 al_store_generation;
 
 extern void al_store_init(void);
 extern void al_store_abort(void);
@@ -199,6 +207,6 @@ extern bool al_store_delete(AlStream stream, ItemPointer tid);
 extern void al_store_write(AlStream stream, HeapTuple *tuples, int ntuples);
 extern void al_store_delete_expired(AlStream stream, TimestampTz from,
 									TimestampTz until, int limit, int visits,
-									AlPurgeResult *result);
+									AlMayDelete may, AlPurgeResult *result);
 
 #endif							/* AUDIT_LOG_STORE_H */
