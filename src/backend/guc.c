@@ -159,11 +159,17 @@ define_ledger(void)
 							   &al_guc_checkpoint_dir, "", PGC_SUSET, 0,
 							   check_checkpoint_dir, NULL, NULL);
 
-	/* The worker's; it reads them from the configuration files. */
+	/*
+	 * The worker's; it reads them from the configuration files.  The first is
+	 * used when the server starts, but cannot say so where the library is
+	 * loaded later, where it means nothing.
+	 */
 	DefineCustomStringVariable("audit.ledger_database",
-							   "Databases whose ledger the background worker seals.",
+							   "Databases whose ledger a background worker seals.",
 							   "A comma-separated list; empty means none.",
-							   &al_guc_ledger_database, "", PGC_SIGHUP, 0,
+							   &al_guc_ledger_database, "",
+							   process_shared_preload_libraries_in_progress ?
+							   PGC_POSTMASTER : PGC_SIGHUP, 0,
 							   NULL, NULL, NULL);
 	DefineCustomIntVariable("audit.ledger_interval",
 							"Time between two blocks of the ledger.",

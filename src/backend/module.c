@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 
 #include "batch.h"
 #include "checkpoint.h"
@@ -16,6 +17,7 @@
 #include "store.h"
 #include "tracking.h"
 #include "watch.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -44,4 +46,6 @@ _PG_init(void)
 	al_watch_init();
 	/* Last: it may set variables, and the hooks need what is above. */
 	al_guc_init(&hooks);
+	if (process_shared_preload_libraries_in_progress)
+		al_worker_register();
 }
