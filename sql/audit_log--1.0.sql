@@ -2553,3 +2553,579 @@ SELECT pg_catalog.pg_extension_config_dump('audit.audit_objects', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.audit_requests', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.signing_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.tracking_rules', '');
+
+/* ---------------------------------------------------------------- ledger */
+
+/*
+ * The Merkle tree over the records of both streams, see src/backend/ledger.h.
+ * Rows are only ever added, and only by src/backend/store.c.
+ */
+CREATE TABLE audit.ledger_generations
+(
+	generation				integer NOT NULL,
+	first_leaf				bigint NOT NULL,
+	system_identifier		text NOT NULL,
+	started_at				timestamptz NOT NULL,
+	origin					text NOT NULL,
+	record_id				uuid,
+	reason					text,
+	previous				text,
+	CONSTRAINT ledger_generations_pkey PRIMARY KEY (generation)
+);
+
+CREATE TABLE audit.ledger_blocks
+(
+	block					bigint NOT NULL,
+	first_leaf				bigint NOT NULL,
+	size					bigint NOT NULL,
+	sealed_at				timestamptz NOT NULL,
+	generation				integer NOT NULL,
+	timeline				integer NOT NULL,
+	system_identifier		text NOT NULL,
+	root					bytea NOT NULL,
+	snapshot				pg_snapshot NOT NULL,
+	CONSTRAINT ledger_blocks_pkey PRIMARY KEY (block),
+	CONSTRAINT ledger_blocks_size_check CHECK
+		(first_leaf >= 0 AND size >= first_leaf),
+	CONSTRAINT ledger_blocks_root_check CHECK
+		(pg_catalog.octet_length(root) = 32)
+);
+
+/* A bundle holds leaves of one block and of one window of 256 leaves. */
+CREATE TABLE audit.ledger_bundles
+(
+	first_leaf				bigint NOT NULL,
+	leaves					integer NOT NULL,
+	ids						bytea NOT NULL,
+	expires					bytea NOT NULL,
+	inner_hashes			bytea NOT NULL,
+	CONSTRAINT ledger_bundles_pkey PRIMARY KEY (first_leaf),
+	CONSTRAINT ledger_bundles_leaves_check CHECK
+		(leaves BETWEEN 1 AND 256 - first_leaf % 256),
+	CONSTRAINT ledger_bundles_length_check CHECK
+		(pg_catalog.octet_length(ids) = 16 * leaves
+		 AND pg_catalog.octet_length(expires) = 8 * leaves
+		 AND pg_catalog.octet_length(inner_hashes) = 32 * leaves)
+);
+/* Hashes cannot be compressed; trying takes longer than all the rest. */
+ALTER TABLE audit.ledger_bundles
+	ALTER COLUMN ids SET STORAGE EXTERNAL,
+	ALTER COLUMN expires SET STORAGE EXTERNAL,
+	ALTER COLUMN inner_hashes SET STORAGE EXTERNAL;
+
+CREATE TABLE audit.ledger_nodes
+(
+	level					integer NOT NULL,
+	index					bigint NOT NULL,
+	hash					bytea NOT NULL,
+	CONSTRAINT ledger_nodes_pkey PRIMARY KEY (level, index),
+	CONSTRAINT ledger_nodes_level_check CHECK
+		(level BETWEEN 8 AND 56 AND level % 8 = 0),
+	CONSTRAINT ledger_nodes_hash_check CHECK
+		(pg_catalog.octet_length(hash) = 32)
+);
+
+/* Lines of signature under a checkpoint: ours, remote signers', witnesses'. */
+CREATE TABLE audit.ledger_signatures
+(
+	size					bigint NOT NULL,
+	generation				integer NOT NULL,
+	added_at				timestamptz NOT NULL,
+	line					text NOT NULL
+);
+CREATE INDEX ledger_signatures_idx
+	ON audit.ledger_signatures (size, generation);
+
+/*
+ * Keys that may sign checkpoints.  One that is replaced gets a second row
+ * that says where it ended.
+ */
+CREATE TABLE audit.ledger_keys
+(
+	name					text NOT NULL,
+	key_hash				text NOT NULL,
+	algorithm				text NOT NULL,
+	own						boolean NOT NULL,
+	first_size				bigint NOT NULL,
+	last_size				bigint,
+	spki					bytea NOT NULL
+);
+
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_generations
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_blocks
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_bundles
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_nodes
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_signatures
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_keys
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+ALTER TABLE audit.ledger_generations ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_blocks ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_bundles ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_nodes ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_signatures ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_keys ENABLE ALWAYS TRIGGER audit_log_protect;
+
+ALTER TABLE audit.ledger_generations OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_blocks OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_bundles OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_nodes OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_signatures OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_keys OWNER TO audit_log_owner;
+GRANT SELECT ON audit.ledger_generations, audit.ledger_blocks,
+	audit.ledger_bundles, audit.ledger_nodes, audit.ledger_signatures,
+	audit.ledger_keys TO audit_log_reader;
+
+CREATE FUNCTION audit.seal() RETURNS bigint
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_seal';
+REVOKE ALL ON FUNCTION audit.seal() FROM PUBLIC;
+COMMENT ON FUNCTION audit.seal() IS
+	'adds the records committed since the last block to the ledger, and returns their number';
+
+CREATE FUNCTION audit.wait_sealed(txid xid8,
+								  timeout interval DEFAULT '30 seconds')
+	RETURNS boolean
+	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'audit_log_wait_sealed';
+REVOKE ALL ON FUNCTION audit.wait_sealed(xid8, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.wait_sealed(xid8, interval)
+	TO audit_log_reader;
+COMMENT ON FUNCTION audit.wait_sealed(xid8, interval) IS
+	'waits until the records of a transaction are in the ledger; false if they were not in time';
+
+CREATE FUNCTION audit.checkpoint(size bigint DEFAULT NULL) RETURNS text
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_checkpoint';
+REVOKE ALL ON FUNCTION audit.checkpoint(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.checkpoint(bigint) TO audit_log_reader;
+COMMENT ON FUNCTION audit.checkpoint(bigint) IS
+	'the last checkpoint, or that of an earlier size, as a signed note';
+
+CREATE FUNCTION audit.leaf(id uuid) RETURNS bigint
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_leaf';
+REVOKE ALL ON FUNCTION audit.leaf(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.leaf(uuid) TO audit_log_reader;
+COMMENT ON FUNCTION audit.leaf(uuid) IS
+	'number of the leaf that a record is; null if it is not sealed';
+
+CREATE FUNCTION audit.inclusion_proof(id uuid, size bigint DEFAULT NULL)
+	RETURNS text
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_inclusion_proof';
+REVOKE ALL ON FUNCTION audit.inclusion_proof(uuid, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.inclusion_proof(uuid, bigint)
+	TO audit_log_reader;
+COMMENT ON FUNCTION audit.inclusion_proof(uuid, bigint) IS
+	'proof that a record is in the ledger, with the checkpoint (C2SP tlog-proof)';
+
+CREATE FUNCTION audit.consistency_proof(old_size bigint,
+										size bigint DEFAULT NULL)
+	RETURNS text
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_consistency_proof';
+REVOKE ALL ON FUNCTION audit.consistency_proof(bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.consistency_proof(bigint, bigint)
+	TO audit_log_reader;
+COMMENT ON FUNCTION audit.consistency_proof(bigint, bigint) IS
+	'proof that the ledger of one size continues that of another: hashes in base64';
+
+CREATE FUNCTION audit.witness_request(old_size bigint) RETURNS text
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_witness_request';
+REVOKE ALL ON FUNCTION audit.witness_request(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.witness_request(bigint) TO audit_log_reader;
+COMMENT ON FUNCTION audit.witness_request(bigint) IS
+	'what a witness that knows the ledger of an old size is asked to sign (C2SP tlog-witness)';
+
+CREATE FUNCTION audit.tiles(from_size bigint DEFAULT 0, OUT path text,
+							OUT data bytea)
+	RETURNS SETOF record
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_tiles';
+REVOKE ALL ON FUNCTION audit.tiles(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.tiles(bigint) TO audit_log_reader;
+COMMENT ON FUNCTION audit.tiles(bigint) IS
+	'files of a tiled log that are new since the ledger had a size (C2SP tlog-tiles)';
+
+CREATE FUNCTION audit.new_generation(reason text) RETURNS integer
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_new_generation';
+REVOKE ALL ON FUNCTION audit.new_generation(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.new_generation(text) IS
+	'lets the ledger go on under a new origin, after a restore that is meant';
+
+CREATE FUNCTION audit.rotate_key() RETURNS text
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_rotate_key';
+REVOKE ALL ON FUNCTION audit.rotate_key() FROM PUBLIC;
+COMMENT ON FUNCTION audit.rotate_key() IS
+	'makes a new key for checkpoints and returns its public half; the next checkpoint is signed by both';
+
+CREATE FUNCTION audit.add_ledger_key(verifier text) RETURNS text
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'audit_log_add_ledger_key';
+REVOKE ALL ON FUNCTION audit.add_ledger_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.add_ledger_key(text) IS
+	'trusts the key of a remote signer or a witness: name, id and key joined by plus signs';
+
+CREATE FUNCTION audit.add_signature(line text) RETURNS void
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'audit_log_add_signature';
+REVOKE ALL ON FUNCTION audit.add_signature(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.add_signature(text) IS
+	'adds a signature line, by a key that is known, to the checkpoint that it signs';
+
+CREATE FUNCTION audit.erase(id uuid, reason text) RETURNS void
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_erase';
+REVOKE ALL ON FUNCTION audit.erase(uuid, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.erase(uuid, text) IS
+	'removes a sealed record before it expires, and records why';
+
+/*
+ * What is recorded, and whether what sees to it is in place: so that a capture
+ * trigger that was removed from the catalog by hand shows as a difference
+ * between two records.
+ */
+CREATE FUNCTION audit.record_coverage(max_age interval DEFAULT '1 day')
+	RETURNS boolean
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	last record;
+	now json := json_build_object(
+		'event', 'coverage',
+		'tables', (SELECT json_agg(t ORDER BY t.schema_name, t.table_name)
+				   FROM audit.tracked_tables t),
+		'triggers', (SELECT json_object_agg(t.tgrelid::regclass || ' ' || t.tgname,
+									t.tgenabled ORDER BY t.tgrelid::regclass::text, t.tgname)
+					 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+					 WHERE c.relnamespace = 'audit'::regnamespace
+						 AND NOT t.tgisinternal),
+		'event_triggers', (SELECT json_object_agg(e.evtname, e.evtenabled
+												  ORDER BY e.evtname)
+						   FROM pg_event_trigger e
+						   WHERE e.evtname LIKE 'audit\_log%'),
+		'settings', (SELECT json_object_agg(s.name, s.setting ORDER BY s.name)
+					 FROM pg_settings s
+					 WHERE s.name LIKE 'audit.%' AND s.context <> 'user'),
+		'shared_preload_libraries', current_setting('shared_preload_libraries'));
+BEGIN
+	SELECT o.entity, o.occurred_at INTO last
+	FROM audit.audit_objects o
+	WHERE o.entity_key = 'coverage' AND o.operation = 'ddl'
+		AND o.schema_name = 'audit' AND o.dao_name = 'ledger'
+	ORDER BY o.id DESC LIMIT 1;
+	IF last.entity::text = now::text
+		AND last.occurred_at > clock_timestamp() - max_age
+	THEN
+		RETURN false;
+	END IF;
+	PERFORM audit.log_ddl('audit', 'ledger', 'coverage', now);
+	RETURN true;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.record_coverage(interval) FROM PUBLIC;
+COMMENT ON FUNCTION audit.record_coverage(interval) IS
+	'records which tables are tracked and what protects the log, if that changed or the last such record is older';
+
+/* One row; counts stop at 100000. */
+CREATE VIEW audit.status AS
+	SELECT b.block IS NOT NULL AS active,
+		g.origin,
+		b.generation,
+		b.size,
+		b.sealed_at,
+		b.sealed_at < pg_catalog.statement_timestamp()
+			- 3 * COALESCE(pg_catalog.current_setting('audit.ledger_heartbeat', true),
+						   '300s')::interval AS stopped,
+		(SELECT pg_catalog.count(*) FROM (
+			SELECT FROM audit.audit_objects o
+			WHERE o.txid >= COALESCE(pg_catalog.pg_snapshot_xmin(b.snapshot),
+									 '0'::xid8)
+				AND (b.snapshot IS NULL
+					 OR NOT pg_catalog.pg_visible_in_snapshot(o.txid, b.snapshot))
+			LIMIT 100000) AS o)
+		+ (SELECT pg_catalog.count(*) FROM (
+			SELECT FROM audit.audit_requests r
+			WHERE r.txid >= COALESCE(pg_catalog.pg_snapshot_xmin(b.snapshot),
+									 '0'::xid8)
+				AND (b.snapshot IS NULL
+					 OR NOT pg_catalog.pg_visible_in_snapshot(r.txid, b.snapshot))
+			LIMIT 100000) AS r) AS waiting,
+		(SELECT pg_catalog.count(*) FROM (
+			SELECT FROM audit.audit_objects o
+			WHERE o.expire < pg_catalog.statement_timestamp()
+			LIMIT 100000) AS o)
+		+ (SELECT pg_catalog.count(*) FROM (
+			SELECT FROM audit.audit_requests r
+			WHERE r.expire < pg_catalog.statement_timestamp()
+			LIMIT 100000) AS r) AS expired,
+		(SELECT pg_catalog.count(*) FROM audit.ledger_signatures s
+		 WHERE s.size = b.size AND s.generation = b.generation) AS signatures,
+		(SELECT pg_catalog.max(o.occurred_at) FROM audit.audit_objects o
+		 WHERE o.entity_key = 'coverage' AND o.operation = 'ddl'
+			AND o.schema_name = 'audit' AND o.dao_name = 'ledger') AS covered_at
+	FROM (VALUES (0)) AS one
+		LEFT JOIN (SELECT * FROM audit.ledger_blocks
+				   ORDER BY block DESC LIMIT 1) AS b ON true
+		LEFT JOIN audit.ledger_generations g ON g.generation = b.generation;
+ALTER VIEW audit.status OWNER TO audit_log_owner;
+GRANT SELECT ON audit.status TO audit_log_reader;
+COMMENT ON VIEW audit.status IS
+	'state of the ledger: how large, when sealed, what waits; stopped means that no block came for three heartbeats';
+
+/* ---------------------------------------------- the ledger in plain SQL */
+
+/* Bound to pgcrypto's function where the extension is installed. */
+CREATE FUNCTION audit.sha256(bytes bytea) RETURNS bytea
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT digest(bytes, 'sha256');
+END;
+COMMENT ON FUNCTION audit.sha256(bytea) IS
+	'SHA-256 by pgcrypto; what the SQL form of the ledger is made of';
+
+CREATE FUNCTION audit.json_string(value text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT COALESCE(pg_catalog.to_json(value)::text, 'null');
+END;
+COMMENT ON FUNCTION audit.json_string(text) IS
+	'a string of canonical JSON (RFC 8785), or null';
+
+CREATE VIEW audit.ledger_texts AS
+	SELECT 'objects' AS stream, o.id, o.txid, o.expire, o.salt,
+		'{"format":"1","id":"' || o.id || '","occurred_at":"'
+			|| pg_catalog.to_char(o.occurred_at AT TIME ZONE 'UTC',
+								  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+			|| '","stream":"objects","txid":"' || o.txid || '"}' AS meta,
+			'{"application_name":' || audit.json_string(o.application_name::text)
+			|| ',"client_ip":' || audit.json_string(o.client_ip::text)
+			|| ',"dao_name":' || audit.json_string(o.dao_name::text)
+			|| ',"db_role":' || audit.json_string(o.db_role::text)
+			|| ',"db_user":' || audit.json_string(o.db_user::text)
+			|| ',"entity":' || audit.json_string(o.entity::text)
+			|| ',"entity_key":' || audit.json_string(o.entity_key::text)
+			|| ',"key_id":' || audit.json_string(o.key_id::text)
+			|| ',"old_values":' || audit.json_string(o.old_values::text)
+			|| ',"operation":' || audit.json_string(o.operation::text)
+			|| ',"partition_name":' || audit.json_string(o.partition_name::text)
+			|| ',"rbac_user_id":' || audit.json_string(o.rbac_user_id::text)
+			|| ',"rbac_user_name":' || audit.json_string(o.rbac_user_name::text)
+			|| ',"removed_from_entity":' || audit.json_string(o.removed_from_entity::text)
+			|| ',"request_id":' || audit.json_string(o.request_id::text)
+			|| ',"request_source":' || audit.json_string(o.request_source::text)
+			|| ',"schema_name":' || audit.json_string(o.schema_name::text)
+			|| ',"signature":' || audit.json_string(o.signature::text)
+			|| ',"workspace":' || audit.json_string(o.workspace::text) || '}' AS data
+	FROM audit.audit_objects o
+	UNION ALL
+	SELECT 'requests', r.id, r.txid, r.expire, r.salt,
+		'{"format":"1","id":"' || r.id || '","occurred_at":"'
+			|| pg_catalog.to_char(r.occurred_at AT TIME ZONE 'UTC',
+								  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+			|| '","stream":"requests","txid":"' || r.txid || '"}',
+			'{"client_ip":' || audit.json_string(r.client_ip::text)
+			|| ',"db_user":' || audit.json_string(r.db_user::text)
+			|| ',"duration_ms":' || audit.json_string(r.duration_ms::text)
+			|| ',"key_id":' || audit.json_string(r.key_id::text)
+			|| ',"method":' || audit.json_string(r.method::text)
+			|| ',"path":' || audit.json_string(r.path::text)
+			|| ',"payload":' || audit.json_string(r.payload::text)
+			|| ',"rbac_user_id":' || audit.json_string(r.rbac_user_id::text)
+			|| ',"rbac_user_name":' || audit.json_string(r.rbac_user_name::text)
+			|| ',"removed_from_payload":' || audit.json_string(r.removed_from_payload::text)
+			|| ',"request_id":' || audit.json_string(r.request_id::text)
+			|| ',"request_source":' || audit.json_string(r.request_source::text)
+			|| ',"signature":' || audit.json_string(r.signature::text)
+			|| ',"status":' || audit.json_string(r.status::text)
+			|| ',"user_agent":' || audit.json_string(r.user_agent::text)
+			|| ',"workspace":' || audit.json_string(r.workspace::text) || '}'
+	FROM audit.audit_requests r;
+
+/* The leaves, one a row. */
+CREATE VIEW audit.ledger_leaves AS
+	SELECT b.first_leaf + i AS leaf,
+		pg_catalog.encode(pg_catalog.substr(b.ids, 16 * i + 1, 16), 'hex')::uuid
+			AS id,
+		NULLIF(('x' || pg_catalog.encode(pg_catalog.substr(b.expires, 8 * i + 1, 8),
+										 'hex'))::bit(64)::bigint,
+			   9223372036854775807) AS expire_us,
+		pg_catalog.substr(b.inner_hashes, 32 * i + 1, 32) AS inner_hash
+	FROM audit.ledger_bundles b,
+		LATERAL pg_catalog.generate_series(0, b.leaves - 1) AS i;
+
+CREATE FUNCTION audit.ledger_inner_hash(meta text, salt bytea, data text)
+	RETURNS bytea
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT audit.sha256(pg_catalog.convert_to(
+		E'audit_log/inner/v1\n'
+		|| pg_catalog.encode(audit.sha256(
+			pg_catalog.convert_to(meta, 'UTF8')), 'base64') || E'\n'
+		|| pg_catalog.encode(audit.sha256(
+			salt || pg_catalog.convert_to(data, 'UTF8')), 'base64') || E'\n',
+		'UTF8'));
+END;
+COMMENT ON FUNCTION audit.ledger_inner_hash(text, bytea, text) IS
+	'hash of the contents of a record, from columns of audit.ledger_texts';
+
+CREATE FUNCTION audit.ledger_leaf_hash(id uuid, expire_us bigint,
+									   inner_hash bytea)
+	RETURNS bytea
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT audit.sha256('\x00'::bytea || audit.sha256(pg_catalog.convert_to(
+		E'audit_log/record/v1\n' || id || E'\n'
+		|| COALESCE(expire_us::text, '-') || E'\n'
+		|| pg_catalog.encode(inner_hash, 'base64') || E'\n', 'UTF8')));
+END;
+COMMENT ON FUNCTION audit.ledger_leaf_hash(uuid, bigint, bytea) IS
+	'leaf hash, from columns of audit.ledger_leaves';
+
+/* RFC 6962, level by level; an odd node moves up as it is. */
+CREATE FUNCTION audit.ledger_root(size bigint) RETURNS bytea
+	LANGUAGE plpgsql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	nodes bytea[] := (
+		SELECT array_agg(audit.ledger_leaf_hash(l.id, l.expire_us, l.inner_hash)
+						 ORDER BY l.leaf)
+		FROM audit.ledger_leaves l WHERE l.leaf < size);
+BEGIN
+	IF size = 0 THEN
+		RETURN audit.sha256('');
+	END IF;
+	WHILE cardinality(nodes) > 1 LOOP
+		nodes := (
+			SELECT array_agg(CASE WHEN p.n = 1 THEN p.pair
+								  ELSE audit.sha256('\x01'::bytea || p.pair) END
+							 ORDER BY p.i)
+			FROM (SELECT (u.o - 1) / 2 AS i, count(*) AS n,
+					string_agg(u.hash, ''::bytea ORDER BY u.o) AS pair
+				  FROM unnest(nodes) WITH ORDINALITY AS u (hash, o)
+				  GROUP BY 1) AS p);
+	END LOOP;
+	RETURN nodes[1];
+END
+$$;
+REVOKE ALL ON FUNCTION audit.ledger_root(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION audit.ledger_root(bigint) IS
+	'root hash of the first leaves of the ledger, computed in SQL';
+
+/*
+ * What audit.verify_ledger() finds about records and roots, without a line of
+ * our C: to be read, pasted and changed by whoever trusts neither.
+ */
+CREATE FUNCTION audit.crosscheck_ledger(OUT kind text, OUT leaf bigint,
+										OUT id uuid, OUT detail text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH last AS (
+		SELECT b.* FROM audit.ledger_blocks b ORDER BY b.block DESC LIMIT 1
+	), joined AS (
+		SELECT l.leaf, COALESCE(l.id, t.id) AS id, l.inner_hash, l.expire_us,
+			t.id IS NOT NULL AS present, t.txid, t.meta, t.salt, t.data,
+			(EXTRACT(epoch FROM t.expire) * 1000000)::bigint AS row_expire_us
+		FROM audit.ledger_leaves l
+			FULL JOIN audit.ledger_texts t ON t.id OPERATOR(pg_catalog.=) l.id
+	)
+	SELECT f.kind, f.leaf, f.id, NULL::text
+	FROM (SELECT CASE
+			WHEN j.leaf IS NULL AND pg_visible_in_snapshot(j.txid, last.snapshot)
+				THEN 'inserted'
+			WHEN j.leaf IS NULL THEN NULL
+			WHEN NOT j.present AND COALESCE(j.expire_us,
+					9223372036854775807) > EXTRACT(epoch FROM statement_timestamp())
+					* 1000000
+				AND NOT EXISTS (
+					SELECT FROM audit.audit_objects e
+					WHERE e.entity_key = j.id::text AND e.operation = 'ddl'
+						AND e.schema_name = 'audit' AND e.dao_name = 'ledger'
+						AND e.entity ->> 'event' = 'erase')
+				THEN 'deleted'
+			WHEN j.present AND (j.row_expire_us IS DISTINCT FROM j.expire_us
+					OR audit.ledger_inner_hash(j.meta, j.salt, j.data)
+						IS DISTINCT FROM j.inner_hash)
+				THEN 'changed'
+			END AS kind, j.leaf, j.id
+		  FROM joined j, last) AS f
+	WHERE f.kind IS NOT NULL
+	UNION ALL
+	SELECT 'root', last.size, NULL, 'block ' || last.block
+	FROM last
+	WHERE audit.ledger_root(last.size) IS DISTINCT FROM last.root;
+END;
+REVOKE ALL ON FUNCTION audit.crosscheck_ledger() FROM PUBLIC;
+COMMENT ON FUNCTION audit.crosscheck_ledger() IS
+	'the checks of audit.verify_ledger() on records and roots, in plain SQL';
+
+ALTER VIEW audit.ledger_texts OWNER TO audit_log_owner;
+ALTER VIEW audit.ledger_leaves OWNER TO audit_log_owner;
+GRANT SELECT ON audit.ledger_leaves TO audit_log_reader;
+
+COMMENT ON VIEW audit.ledger_texts IS
+	'the texts of the stored records that the ledger is made of';
+COMMENT ON VIEW audit.ledger_leaves IS 'the leaves of the ledger, one a row';
+
+COMMENT ON TABLE audit.ledger_generations IS
+	'spans of the ledger with an origin of their own: a new one begins after a restore';
+COMMENT ON COLUMN audit.ledger_generations.generation IS 'from 1';
+COMMENT ON COLUMN audit.ledger_generations.first_leaf IS 'first leaf sealed in it';
+COMMENT ON COLUMN audit.ledger_generations.system_identifier IS 'of the cluster in which it began';
+COMMENT ON COLUMN audit.ledger_generations.started_at IS 'when it was begun';
+COMMENT ON COLUMN audit.ledger_generations.origin IS 'first line of its checkpoints, and name of its keys';
+COMMENT ON COLUMN audit.ledger_generations.record_id IS 'record that began it, which is its first leaf; null for the first';
+COMMENT ON COLUMN audit.ledger_generations.reason IS 'as given to audit.new_generation()';
+COMMENT ON COLUMN audit.ledger_generations.previous IS 'last checkpoint known of the one before';
+
+COMMENT ON TABLE audit.ledger_blocks IS 'one row each time that records were sealed';
+COMMENT ON COLUMN audit.ledger_blocks.block IS 'from 1';
+COMMENT ON COLUMN audit.ledger_blocks.first_leaf IS 'its first leaf; equal to size if it has none';
+COMMENT ON COLUMN audit.ledger_blocks.size IS 'leaves of the tree with it';
+COMMENT ON COLUMN audit.ledger_blocks.sealed_at IS 'when it was sealed';
+COMMENT ON COLUMN audit.ledger_blocks.generation IS 'of audit.ledger_generations';
+COMMENT ON COLUMN audit.ledger_blocks.timeline IS 'of the cluster';
+COMMENT ON COLUMN audit.ledger_blocks.system_identifier IS 'of the cluster';
+COMMENT ON COLUMN audit.ledger_blocks.root IS 'root hash of the tree with it';
+COMMENT ON COLUMN audit.ledger_blocks.snapshot IS 'transactions whose records are in it or in one before';
+
+COMMENT ON TABLE audit.ledger_bundles IS 'leaves of the tree, up to 256 a row';
+COMMENT ON COLUMN audit.ledger_bundles.first_leaf IS 'its first leaf';
+COMMENT ON COLUMN audit.ledger_bundles.leaves IS 'how many it holds';
+COMMENT ON COLUMN audit.ledger_bundles.ids IS 'ids of the records, 16 bytes each';
+COMMENT ON COLUMN audit.ledger_bundles.expires IS 'their expiry: microseconds since 1970, 8 bytes each, big-endian; the largest number: never';
+COMMENT ON COLUMN audit.ledger_bundles.inner_hashes IS 'hashes of their contents, 32 bytes each';
+
+COMMENT ON TABLE audit.ledger_nodes IS 'nodes of the tree, of every eighth level';
+COMMENT ON COLUMN audit.ledger_nodes.level IS '8, 16, 24 ...';
+COMMENT ON COLUMN audit.ledger_nodes.index IS 'from the left, from 0';
+COMMENT ON COLUMN audit.ledger_nodes.hash IS 'hash over 2^level leaves';
+
+COMMENT ON TABLE audit.ledger_signatures IS 'signatures of checkpoints';
+COMMENT ON COLUMN audit.ledger_signatures.size IS 'size of the checkpoint';
+COMMENT ON COLUMN audit.ledger_signatures.generation IS 'generation of the checkpoint';
+COMMENT ON COLUMN audit.ledger_signatures.added_at IS 'when it was made or added';
+COMMENT ON COLUMN audit.ledger_signatures.line IS 'line of the signed note, without the newline';
+
+COMMENT ON TABLE audit.ledger_keys IS 'public keys whose signatures of checkpoints are known';
+COMMENT ON COLUMN audit.ledger_keys.name IS 'name in the signature line';
+COMMENT ON COLUMN audit.ledger_keys.key_hash IS 'key id in the signature line, in hex';
+COMMENT ON COLUMN audit.ledger_keys.algorithm IS 'Ed25519 or RSA';
+COMMENT ON COLUMN audit.ledger_keys.own IS 'false: a remote signer''s or a witness''s';
+COMMENT ON COLUMN audit.ledger_keys.first_size IS 'size of the tree when it was introduced';
+COMMENT ON COLUMN audit.ledger_keys.last_size IS 'size of the tree when it was replaced';
+COMMENT ON COLUMN audit.ledger_keys.spki IS 'the public key, SubjectPublicKeyInfo in DER';
+
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_generations', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_blocks', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_bundles', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_nodes', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_signatures', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_keys', '');

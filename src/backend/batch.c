@@ -67,6 +67,7 @@ struct AlBatch
 	MemoryContext tuple_context;	/* of the records that wait */
 	AlContext	who;
 	AlIdSequence ids;
+	pg_uuid_t	last_id;
 	int			ntuples;
 	Size		bytes;
 	HeapTuple	tuples[BATCH_ROWS];
@@ -217,6 +218,7 @@ al_batch_add(AlBatch *batch, const AlObjectRecord *record)
 	HeapTuple	tuple;
 
 	al_ids_next(&batch->ids, &id);
+	batch->last_id = id;
 	SET_VARSIZE(&salt, sizeof(salt));
 	al_ids_random(salt.bytes, AL_SALT_SIZE);
 	set_column(batch, AL_OBJECT_ID, UUIDPGetDatum(&id), true);
@@ -254,6 +256,22 @@ al_batch_write(const AlObjectRecord *record)
 	AlBatch    *batch = al_batch_begin();
 
 	al_batch_add(batch, record);
+	al_batch_end(batch);
+}
+
+/*
+ * The same for a record that must never expire, because it explains what the
+ * ledger will go on showing.  Gives its id.
+ */
+void
+al_batch_write_kept(const AlObjectRecord *record, pg_uuid_t *id)
+{
+	AlBatch    *batch = al_batch_begin();
+
+	batch->who.expire = DT_NOEND;
+	set_column(batch, AL_OBJECT_EXPIRE, (Datum) 0, false);
+	al_batch_add(batch, record);
+	*id = batch->last_id;
 	al_batch_end(batch);
 }
 

@@ -6,6 +6,8 @@
 #ifndef AUDIT_LOG_BATCH_H
 #define AUDIT_LOG_BATCH_H
 
+#include "utils/uuid.h"
+
 #include "store.h"
 
 typedef struct AlBatch AlBatch;
@@ -28,6 +30,7 @@ extern AlBatch *al_batch_begin(void);
 extern void al_batch_add(AlBatch *batch, const AlObjectRecord *record);
 extern void al_batch_end(AlBatch *batch);
 extern void al_batch_write(const AlObjectRecord *record);
+extern void al_batch_write_kept(const AlObjectRecord *record, pg_uuid_t *id);
 extern void al_batch_add_row(const AlObjectRecord *record);
 extern void al_batch_flush_statement(void);
 

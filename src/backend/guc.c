@@ -16,6 +16,7 @@
 #include <limits.h>
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "guc.h"
 
 bool		al_guc_enabled = true;
@@ -31,6 +32,13 @@ char	   *al_guc_rbac_user_id = NULL;
 char	   *al_guc_rbac_user_name = NULL;
 char	   *al_guc_request_source = NULL;
 char	   *al_guc_client_ip = NULL;
+char	   *al_guc_ledger_origin = NULL;
+char	   *al_guc_ledger_key = NULL;
+char	   *al_guc_checkpoint_dir = NULL;
+char	   *al_guc_ledger_database = NULL;
+int			al_guc_ledger_interval = 10;
+int			al_guc_ledger_heartbeat = 300;
+int			al_guc_coverage_interval = 86400;
 
 /*
  * A request id travels in headers, logs and URLs, and anyone may choose it:
@@ -75,6 +83,47 @@ al_guc_require_request_id(const char *value)
 				 errdetail("%s", problem)));
 }
 
+/* The restrictions are those of the lines that an origin and a key name go into. */
+static bool
+check_ledger_origin(char **newval, void **extra, GucSource source)
+{
+	const char *value = *newval ? *newval : "";
+
+	if (strlen(value) > AL_MAX_ORIGIN_LENGTH)
+	{
+		GUC_check_errdetail("An origin may hold at most %d bytes.",
+							AL_MAX_ORIGIN_LENGTH);
+		return false;
+	}
+	for (const char *p = value; *p; p++)
+		if ((unsigned char) *p <= 0x20 || (unsigned char) *p >= 0x7f ||
+			*p == '+' || *p == '|')
+		{
+			GUC_check_errdetail("An origin may hold visible ASCII characters other than \"+\" and \"|\".");
+			return false;
+		}
+	return true;
+}
+
+static bool
+check_checkpoint_dir(char **newval, void **extra, GucSource source)
+{
+	const char *value = *newval ? *newval : "";
+
+	if (*value && !is_absolute_path(value))
+	{
+		GUC_check_errdetail("The path must be absolute.");
+		return false;
+	}
+	/* A copy of the data directory must not bring the checkpoint along. */
+	if (*value && DataDir && path_is_prefix_of_path(DataDir, value))
+	{
+		GUC_check_errdetail("The folder must lie outside the data directory.");
+		return false;
+	}
+	return true;
+}
+
 /* A setting that says something about the request; any user may set it. */
 static void
 define_context(const char *name, const char *description, char **variable,
@@ -84,6 +133,59 @@ define_context(const char *name, const char *description, char **variable,
 							   "The empty string means unset.",
 							   variable, "", PGC_USERSET, 0,
 							   check, NULL, NULL);
+}
+
+/*
+ * Settings of the ledger.  Superuser only, all of them: whoever chooses the
+ * key, the name or the folder of checkpoints chooses what they prove.
+ */
+static void
+define_ledger(void)
+{
+	DefineCustomStringVariable("audit.ledger_origin",
+							   "Name of the ledger in its checkpoints.",
+							   "It is taken when a generation of the ledger begins; empty means one made of the cluster's identifier and the database's name.",
+							   &al_guc_ledger_origin, "", PGC_SUSET, 0,
+							   check_ledger_origin, NULL, NULL);
+	DefineCustomStringVariable("audit.ledger_key",
+							   "File with the PEM private Ed25519 key that signs checkpoints.",
+							   "It is made by audit.rotate_key(); empty means that a remote signer signs.",
+							   &al_guc_ledger_key, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL,
+							   NULL);
+	DefineCustomStringVariable("audit.checkpoint_dir",
+							   "Folder outside the data directory where the last checkpoint of each database is written.",
+							   "The ledger is not sealed unless it continues the checkpoint found there; empty means that none is written or compared.",
+							   &al_guc_checkpoint_dir, "", PGC_SUSET, 0,
+							   check_checkpoint_dir, NULL, NULL);
+
+	/*
+	 * The worker's; it reads them from the configuration files.  The first is
+	 * used when the server starts, but cannot say so where the library is
+	 * loaded later, where it means nothing.
+	 */
+	DefineCustomStringVariable("audit.ledger_database",
+							   "Databases whose ledger a background worker seals.",
+							   "A comma-separated list; empty means none.",
+							   &al_guc_ledger_database, "",
+							   process_shared_preload_libraries_in_progress ?
+							   PGC_POSTMASTER : PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+	DefineCustomIntVariable("audit.ledger_interval",
+							"Time between two blocks of the ledger.",
+							NULL,
+							&al_guc_ledger_interval, 10, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("audit.ledger_heartbeat",
+							"Time after which an idle ledger gets an empty block.",
+							"A ledger without a block for three times as long counts as stopped.",
+							&al_guc_ledger_heartbeat, 300, 1, 86400,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("audit.coverage_interval",
+							"Time after which the background worker records again which tables are tracked.",
+							"It is recorded at once when it has changed; 0 means never.",
+							&al_guc_coverage_interval, 86400, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
 void
@@ -151,6 +253,8 @@ al_guc_init(const AlGucHooks *hooks)
 				   &al_guc_request_source, NULL);
 	define_context("audit.client_ip", "Address of the request's client.",
 				   &al_guc_client_ip, NULL);
+
+	define_ledger();
 
 	MarkGUCPrefixReserved("audit");
 }

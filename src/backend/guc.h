@@ -10,6 +10,7 @@
 #include "utils/guc.h"
 
 #define AL_MAX_REQUEST_ID_LENGTH 128	/* characters */
+#define AL_MAX_ORIGIN_LENGTH 200	/* bytes; room for a generation behind it */
 
 extern bool al_guc_enabled;
 extern int	al_guc_record_ttl;	/* seconds; 0 = never expires */
@@ -24,6 +25,13 @@ extern char *al_guc_rbac_user_id;
 extern char *al_guc_rbac_user_name;
 extern char *al_guc_request_source;
 extern char *al_guc_client_ip;
+extern char *al_guc_ledger_origin;
+extern char *al_guc_ledger_key;
+extern char *al_guc_checkpoint_dir;
+extern char *al_guc_ledger_database;
+extern int	al_guc_ledger_interval; /* seconds */
+extern int	al_guc_ledger_heartbeat;	/* seconds */
+extern int	al_guc_coverage_interval;	/* seconds; 0 = never */
 
 /*
  * Hooks of the settings that a room above interprets: it checks a new value,

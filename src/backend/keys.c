@@ -52,6 +52,10 @@ typedef struct FileState
 static AlKey *current = NULL;	/* malloc'ed by src/core */
 static FileState current_state;
 
+/* How src/core reads the kind of key that is wanted. */
+typedef AlStatus (*LoadKey) (const char *pem, size_t len, AlKey **key,
+							 AlError *err);
+
 /* What is wrong with a key file; a sentence for errdetail(). */
 typedef struct Problem
 {
@@ -119,7 +123,7 @@ is_no_path(const char *path)
  * the caller frees the key.  Throws nothing.
  */
 static AlKey *
-load(const char *path, FileState *state, Problem *problem)
+load(const char *path, LoadKey load_key, FileState *state, Problem *problem)
 {
 	static char buffer[KEY_FILE_MAX];
 	struct stat st;
@@ -153,7 +157,7 @@ load(const char *path, FileState *state, Problem *problem)
 		len = read(fd, buffer, sizeof(buffer));
 		if (len < 0)
 			problem_errno(problem, "read", path);
-		else if (al_crypto_load_private_key(buffer, len, &key, &error) != AL_OK)
+		else if (load_key(buffer, len, &key, &error) != AL_OK)
 		{
 			char		text[sizeof(error.reason) + 32];
 
@@ -230,7 +234,7 @@ al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 		preloaded = true;
 	if (!is_set(*newval) || is_in_force(*newval, source))
 		return true;
-	key = load(*newval, &state, &problem);
+	key = load(*newval, al_crypto_load_private_key, &state, &problem);
 	if (key)
 	{
 		al_crypto_free_key(key);
@@ -285,7 +289,8 @@ al_keys_current(void)
 			return current;
 	}
 	drop_current();
-	current = load(al_guc_signing_key, &current_state, &problem);
+	current = load(al_guc_signing_key, al_crypto_load_private_key,
+				   &current_state, &problem);
 	if (current == NULL)
 		ereport(ERROR,
 				(errcode(problem.sqlstate),
@@ -293,6 +298,72 @@ al_keys_current(void)
 				 errdetail("%s", problem.detail),
 				 errhint("Mend the file that \"audit.signing_key\" names, or unset it to write records without signatures.")));
 	return current;
+}
+
+/*
+ * Reads an Ed25519 key that signs checkpoints; NULL if there is no such file.
+ * The caller frees it, also on error.  Throws if the file cannot be used.
+ */
+AlKey *
+al_keys_load_ledger(const char *path)
+{
+	FileState	state;
+	Problem		problem;
+	AlKey	   *key = load(path, al_crypto_load_ed25519_key, &state, &problem);
+
+	if (key == NULL && problem.sqlstate != ERRCODE_UNDEFINED_FILE)
+		ereport(ERROR,
+				(errcode(problem.sqlstate),
+				 errmsg("checkpoint cannot be signed"),
+				 errdetail("%s", problem.detail),
+				 errhint("Name a PEM file with an unencrypted Ed25519 private key that only the database user can read.")));
+#ifdef PR_SET_DUMPABLE
+	if (key)
+		(void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+	return key;
+}
+
+/*
+ * Makes an Ed25519 key and writes it to a file that only we can read, which
+ * must not exist.  The caller frees the key.
+ */
+AlKey *
+al_keys_create_ledger(const char *path)
+{
+	AlKey	   *key = NULL;
+	AlError		error = {{0}};
+	char		pem[AL_ED25519_PEM_SIZE];
+	int			fd;
+	int			len;
+	bool		written;
+	int			save_errno;
+
+	if (al_crypto_generate_ed25519(&key, &error) != AL_OK ||
+		al_crypto_export_ed25519(key, pem, &error) != AL_OK)
+	{
+		al_crypto_free_key(key);
+		ereport(ERROR,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("could not make a key: %s", error.reason)));
+	}
+	len = strlen(pem);
+	fd = BasicOpenFilePerm(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY,
+						   S_IRUSR | S_IWUSR);
+	written = fd >= 0 && write(fd, pem, len) == len && pg_fsync(fd) == 0;
+	save_errno = errno;
+	if (fd >= 0)
+		close(fd);
+	al_crypto_cleanse(pem, sizeof(pem));
+	if (!written)
+	{
+		al_crypto_free_key(key);
+		errno = save_errno;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not write key file \"%s\": %m", path)));
+	}
+	return key;
 }
 
 /* The base64 of a signature, allocated in the current memory context. */

@@ -6,8 +6,10 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 
 #include "batch.h"
+#include "checkpoint.h"
 #include "filter.h"
 #include "guc.h"
 #include "keylog.h"
@@ -15,6 +17,7 @@
 #include "store.h"
 #include "tracking.h"
 #include "watch.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -38,8 +41,11 @@ _PG_init(void)
 	al_store_init();
 	al_keylog_init();
 	al_batch_init();
+	al_checkpoint_init();
 	al_tracking_init();
 	al_watch_init();
 	/* Last: it may set variables, and the hooks need what is above. */
 	al_guc_init(&hooks);
+	if (process_shared_preload_libraries_in_progress)
+		al_worker_register();
 }

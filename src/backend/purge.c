@@ -15,14 +15,25 @@
  * those that were passed over.  It also remembers when the next record is due,
  * and until then does not look at all.  Others may have added records that
  * expire sooner, so that is believed for a moment only.
+ *
+ * Once the ledger is active, which is from its first block on, only sealed
+ * records may go: those of transactions that the last block's snapshot sees.
+ * It never sees less later, so a process keeps it, and reads it again when it
+ * meets an expired record that it does not see.  That there
+ * is no ledger is believed until the relation cache says that the tables of
+ * records changed, which the first block makes it say.
  */
 #include "postgres.h"
 
 #include <limits.h>
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "guc.h"
+#include "ledger.h"
 #include "purge.h"
 
 #define PURGE_EXTRA 8			/* records removed beyond twice the added */
@@ -31,6 +42,7 @@
 #define PURGE_CHUNK 1000		/* records of one step of al_purge_all() */
 #define BELIEVE_DUE (1 * USECS_PER_SEC)
 #define START_OVER (60 * USECS_PER_SEC)
+#define WARN_AGAIN USECS_PER_HOUR
 
 typedef struct Progress
 {
@@ -41,6 +53,105 @@ typedef struct Progress
 } Progress;
 
 static Progress progress[AL_STREAMS];
+
+/* What is known of the ledger. */
+static struct
+{
+	bool		known;
+	uint64		generation;		/* of the store, when it was looked at */
+	TimestampTz looked;
+	bool		active;
+	AlTxids    *sealed;			/* of the last block; in TopMemoryContext */
+	TimestampTz sealed_at;
+	TimestampTz moved_at;		/* see al_ledger_moved_at() */
+}			ledger;
+
+static TimestampTz warned = DT_NOBEGIN;
+
+/* --------------------------------------------------- what the ledger allows */
+
+static Snapshot
+purge_snapshot(void)
+{
+	return ActiveSnapshotSet() ? GetActiveSnapshot() :
+		GetTransactionSnapshot();
+}
+
+static void
+look_at_ledger(TimestampTz now)
+{
+	AlBlock		last;
+	uint64		generation = al_store_generation;
+
+	ledger.active = al_ledger_last_block(purge_snapshot(), &last);
+	if (ledger.active)
+	{
+		AlTxids    *copy = MemoryContextAlloc(TopMemoryContext,
+											  VARSIZE(last.snapshot));
+
+		memcpy(copy, last.snapshot, VARSIZE(last.snapshot));
+		if (ledger.sealed)
+			pfree(ledger.sealed);
+		ledger.sealed = copy;
+		ledger.sealed_at = last.sealed_at;
+		ledger.moved_at = al_ledger_moved_at(purge_snapshot());
+	}
+	ledger.generation = generation;
+	ledger.looked = now;
+	ledger.known = true;
+}
+
+/* Was it sealed in another cluster?  Its txid means nothing in this one. */
+static bool
+sealed_elsewhere(const pg_uuid_t *id)
+{
+	return ledger.moved_at != DT_NOBEGIN &&
+		al_ledger_id_time(id) <= ledger.moved_at &&
+		al_ledger_find(purge_snapshot(), id) >= 0;
+}
+
+/* An AlMayDelete. */
+static bool
+is_sealed(uint64 txid, const pg_uuid_t *id)
+{
+	TimestampTz now;
+
+	if (ledger.known && ledger.active && ledger.moved_at == DT_NOBEGIN &&
+		al_ledger_txid_visible(ledger.sealed, txid))
+		return true;
+	if (ledger.known && !ledger.active &&
+		ledger.generation == al_store_generation)
+		return true;
+	now = GetCurrentTimestamp();
+	if (!ledger.known || !ledger.active || now < ledger.looked ||
+		now >= ledger.looked + BELIEVE_DUE)
+		look_at_ledger(now);
+	if (!ledger.active)
+		return true;
+	if (ledger.moved_at != DT_NOBEGIN &&
+		al_ledger_id_time(id) <= ledger.moved_at)
+		return sealed_elsewhere(id);
+	return al_ledger_txid_visible(ledger.sealed, txid);
+}
+
+/* Expired records wait for a sealer that does not come: say so. */
+static void
+warn_if_stopped(TimestampTz now)
+{
+	if (!ledger.active || now < ledger.sealed_at +
+		3 * (TimestampTz) al_guc_ledger_heartbeat * USECS_PER_SEC)
+		return;
+	if (warned != DT_NOBEGIN && now >= warned && now < warned + WARN_AGAIN)
+		return;
+	warned = now;
+	ereport(WARNING,
+			(errmsg("expired audit records are kept because the ledger is not being sealed"),
+			 errdetail("The last block was sealed at %s.",
+					   timestamptz_to_str(ledger.sealed_at)),
+			 errhint("See audit.status; call audit.seal() from a scheduler, or preload the library and set audit.ledger_database.")));
+}
+
+/* ---------------------------------------------------------------- removing */
 
 /*
  * Removes some expired records after "inserted" were added at "now", which
@@ -66,7 +177,8 @@ al_purge_some(AlStream stream, TimestampTz now, TimestampTz new_expire,
 		p->started = now;
 	}
 	al_store_delete_expired(stream, p->position, now, limit,
-							limit * VISITS_PER_RECORD + VISITS_EXTRA, &result);
+							limit * VISITS_PER_RECORD + VISITS_EXTRA,
+							is_sealed, &result);
 	p->looked = now;
 	p->next_due = result.exhausted ? result.next_due : now;
 
@@ -77,6 +189,14 @@ al_purge_some(AlStream stream, TimestampTz now, TimestampTz new_expire,
 	if (!result.exhausted && result.deleted == 0)
 		result.position++;
 	p->position = Min(result.position, now);
+
+	/* Come back for what waits to be sealed, but not for each statement. */
+	if (result.held_back != DT_NOEND)
+	{
+		p->position = Min(p->position, result.held_back);
+		p->next_due = now + BELIEVE_DUE;
+		warn_if_stopped(now);
+	}
 }
 
 /* Removes expired records, up to "limit" or, if that is 0, all of them. */
@@ -96,7 +216,9 @@ al_purge_all(AlStream stream, int64 limit)
 			chunk = Min(chunk, limit - deleted);
 		CHECK_FOR_INTERRUPTS();
 		al_store_delete_expired(stream, position, now, chunk, INT_MAX,
-								&result);
+								is_sealed, &result);
+		if (result.held_back != DT_NOEND)
+			warn_if_stopped(now);
 		deleted += result.deleted;
 		position = result.position;
 	} while (!result.exhausted && (limit == 0 || deleted < limit));

@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -27,6 +28,7 @@
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
 #include "utils/fmgroids.h"
@@ -58,6 +60,8 @@ typedef struct AlTarget
 
 static AlTarget targets[AL_TABLES];
 
+uint64		al_store_generation = 0;
+
 static const struct
 {
 	const char *name;
@@ -68,6 +72,12 @@ static const struct
 	{"audit_objects", AL_OBJECT_COLUMNS, AL_OBJECT_EXPIRE},
 	{"audit_requests", AL_REQUEST_COLUMNS, AL_REQUEST_EXPIRE},
 	{"signing_keys", AL_SIGNING_KEY_COLUMNS, InvalidAttrNumber},
+	{"ledger_generations", AL_GENERATION_COLUMNS, InvalidAttrNumber},
+	{"ledger_blocks", AL_BLOCK_COLUMNS, InvalidAttrNumber},
+	{"ledger_bundles", AL_BUNDLE_COLUMNS, InvalidAttrNumber},
+	{"ledger_nodes", AL_NODE_COLUMNS, InvalidAttrNumber},
+	{"ledger_signatures", AL_SIGNATURE_COLUMNS, InvalidAttrNumber},
+	{"ledger_keys", AL_LEDGER_KEY_COLUMNS, InvalidAttrNumber},
 };
 
 static void
@@ -78,7 +88,11 @@ invalidate(Datum arg, Oid relid)
 		AlTarget   *target = &targets[s];
 
 		if (!OidIsValid(relid) || relid == target->relid)
+		{
 			target->valid = false;
+			if (s < AL_STREAMS)
+				al_store_generation++;
+		}
 		else if (target->valid)
 			for (int i = 0; i < target->nindexes; i++)
 				if (target->index_oids[i] == relid)
@@ -229,6 +243,48 @@ al_store_open(AlStream stream)
 	return rel;
 }
 
+/* The same for reading, which a standby may do; nothing can be written. */
+Relation
+al_store_open_read(AlStream stream)
+{
+	return table_open(lookup_table(stream), AccessShareLock);
+}
+
+/*
+ * A b-tree index over all rows of a table whose first column is "column"; for
+ * the first column of a primary key that is the primary key's.
+ */
+Oid
+al_store_find_index(Relation rel, AttrNumber column)
+{
+	List	   *oids = RelationGetIndexList(rel);
+	Oid			found = InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, oids)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if (index->rd_rel->relam == BTREE_AM_OID &&
+			index->rd_index->indisvalid &&
+			index->rd_index->indkey.values[0] == column &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+			(!OidIsValid(found) || index->rd_index->indisprimary))
+			found = lfirst_oid(lc);
+		index_close(index, AccessShareLock);
+	}
+	list_free(oids);
+	if (!OidIsValid(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table audit.%s has no usable index on %s",
+						RelationGetRelationName(rel),
+						NameStr(TupleDescAttr(RelationGetDescr(rel),
+											  column - 1)->attname)),
+				 errhint("Create the index again as the install script does.")));
+	return found;
+}
+
 void
 al_store_close(Relation rel)
 {
@@ -360,17 +416,28 @@ al_store_write(AlStream stream, HeapTuple *tuples, int ntuples)
 	al_store_close(rel);
 }
 
+/* The first two columns of both streams are the id and the transaction. */
+static bool
+may_delete(TupleTableSlot *slot, AlMayDelete may)
+{
+	slot_getsomeattrs(slot, AL_OBJECT_TXID);
+	return may(DatumGetUInt64(slot->tts_values[AL_OBJECT_TXID - 1]),
+			   DatumGetUUIDP(slot->tts_values[AL_OBJECT_ID - 1]));
+}
+
 /*
  * Deletes up to "limit" records that expired between "from" and "until",
  * oldest first, looking at no more than "visits" index entries.
  *
  * Never waits: a record that another transaction is deleting is passed over.
  * SnapshotSelf takes part in no serializable conflict as a reader, costs
- * nothing to take, and sees a deletion as soon as it is committed.
+ * nothing to take, and sees a deletion as soon as it is committed.  A record
+ * that "may" refuses is passed over too.
  */
 void
 al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
-						int limit, int visits, AlPurgeResult *result)
+						int limit, int visits, AlMayDelete may,
+						AlPurgeResult *result)
 {
 	Relation	rel = al_store_open(stream);
 	AlTarget   *target = &targets[stream];
@@ -384,6 +451,7 @@ al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
 	result->next_due = DT_NOEND;
 	result->position = from;
 	result->exhausted = true;
+	result->held_back = DT_NOEND;
 	if (target->expire_index < 0)
 	{
 		al_store_close(rel);
@@ -424,14 +492,34 @@ al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
 			result->exhausted = false;
 			break;
 		}
-		if (index_fetch_heap(scan, slot) &&
-			table_tuple_delete(rel, &slot->tts_tid, GetCurrentCommandId(true),
-							   SnapshotAny, InvalidSnapshot, false, &failure,
-							   false) == TM_Ok)
+		if (!index_fetch_heap(scan, slot))
+			continue;
+		if (!may_delete(slot, may))
+			result->held_back = Min(result->held_back, expire);
+		else if (table_tuple_delete(rel, &slot->tts_tid,
+									GetCurrentCommandId(true), SnapshotAny,
+									InvalidSnapshot, false, &failure,
+									false) == TM_Ok)
 			result->deleted++;
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
 	al_store_close(rel);
+}
+
+/* Deletes the record at a place; false if someone else has done so. */
+bool
+al_store_delete(AlStream stream, ItemPointer tid)
+{
+	Relation	rel = al_store_open(stream);
+	TM_FailureData failure;
+	TM_Result	result = table_tuple_delete(rel, tid,
+											GetCurrentCommandId(true),
+											GetActiveSnapshot(),
+											InvalidSnapshot, true, &failure,
+											false);
+
+	al_store_close(rel);
+	return result == TM_Ok;
 }

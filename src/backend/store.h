@@ -8,18 +8,26 @@
 
 #include "access/htup.h"
 #include "datatype/timestamp.h"
+#include "storage/itemptr.h"
 #include "utils/relcache.h"
+#include "utils/uuid.h"
 
 /* The first two are the streams of records. */
 typedef enum AlStream
 {
 	AL_OBJECTS,
 	AL_REQUESTS,
-	AL_SIGNING_KEYS
+	AL_SIGNING_KEYS,
+	AL_GENERATIONS,
+	AL_BLOCKS,
+	AL_BUNDLES,
+	AL_NODES,
+	AL_CHECKPOINT_SIGNATURES,
+	AL_CHECKPOINT_KEYS
 } AlStream;
 
 #define AL_STREAMS 2
-#define AL_TABLES 3
+#define AL_TABLES 9
 
 /* Columns of audit.audit_objects, as the install script orders them. */
 typedef enum AlObjectColumn
@@ -92,6 +100,84 @@ typedef enum AlSigningKeyColumn
 #define AL_SIGNING_KEY_COLUMNS AL_SIGNING_KEY_FIRST_USE
 #define AL_MAX_COLUMNS AL_OBJECT_COLUMNS
 
+/* Columns of audit.ledger_generations. */
+typedef enum AlGenerationColumn
+{
+	AL_GENERATION_GENERATION = 1,
+	AL_GENERATION_FIRST_LEAF,
+	AL_GENERATION_SYSTEM,
+	AL_GENERATION_STARTED_AT,
+	AL_GENERATION_ORIGIN,
+	AL_GENERATION_RECORD_ID,
+	AL_GENERATION_REASON,
+	AL_GENERATION_PREVIOUS
+} AlGenerationColumn;
+
+#define AL_GENERATION_COLUMNS AL_GENERATION_PREVIOUS
+
+/* Columns of audit.ledger_blocks. */
+typedef enum AlBlockColumn
+{
+	AL_BLOCK_BLOCK = 1,
+	AL_BLOCK_FIRST_LEAF,
+	AL_BLOCK_SIZE,
+	AL_BLOCK_SEALED_AT,
+	AL_BLOCK_GENERATION,
+	AL_BLOCK_TIMELINE,
+	AL_BLOCK_SYSTEM,
+	AL_BLOCK_ROOT,
+	AL_BLOCK_SNAPSHOT
+} AlBlockColumn;
+
+#define AL_BLOCK_COLUMNS AL_BLOCK_SNAPSHOT
+
+/* Columns of audit.ledger_bundles. */
+typedef enum AlBundleColumn
+{
+	AL_BUNDLE_FIRST_LEAF = 1,
+	AL_BUNDLE_LEAVES,
+	AL_BUNDLE_IDS,
+	AL_BUNDLE_EXPIRES,
+	AL_BUNDLE_INNER
+} AlBundleColumn;
+
+#define AL_BUNDLE_COLUMNS AL_BUNDLE_INNER
+
+/* Columns of audit.ledger_nodes. */
+typedef enum AlNodeColumn
+{
+	AL_NODE_LEVEL = 1,
+	AL_NODE_INDEX,
+	AL_NODE_HASH
+} AlNodeColumn;
+
+#define AL_NODE_COLUMNS AL_NODE_HASH
+
+/* Columns of audit.ledger_signatures. */
+typedef enum AlSignatureColumn
+{
+	AL_SIGNATURE_SIZE = 1,
+	AL_SIGNATURE_GENERATION,
+	AL_SIGNATURE_ADDED_AT,
+	AL_SIGNATURE_LINE
+} AlSignatureColumn;
+
+#define AL_SIGNATURE_COLUMNS AL_SIGNATURE_LINE
+
+/* Columns of audit.ledger_keys. */
+typedef enum AlLedgerKeyColumn
+{
+	AL_LEDGER_KEY_NAME = 1,
+	AL_LEDGER_KEY_HASH,
+	AL_LEDGER_KEY_ALGORITHM,
+	AL_LEDGER_KEY_OWN,
+	AL_LEDGER_KEY_FIRST_SIZE,
+	AL_LEDGER_KEY_LAST_SIZE,
+	AL_LEDGER_KEY_SPKI
+} AlLedgerKeyColumn;
+
+#define AL_LEDGER_KEY_COLUMNS AL_LEDGER_KEY_SPKI
+
 /* How far a call of al_store_delete_expired() got. */
 typedef struct AlPurgeResult
 {
@@ -99,18 +185,28 @@ typedef struct AlPurgeResult
 	TimestampTz next_due;		/* first expiry not reached; DT_NOEND: none seen */
 	TimestampTz position;		/* where to go on */
 	bool		exhausted;		/* nothing expired was left behind it */
+	TimestampTz held_back;		/* first expiry that "may" refused; DT_NOEND */
 } AlPurgeResult;
+
+/* May a record, by its transaction and id, be deleted when it has expired? */
+typedef bool (*AlMayDelete) (uint64 txid, const pg_uuid_t *id);
+
+/* Grows when one of the tables of records may have changed. */
+extern uint64 al_store_generation;
 
 extern void al_store_init(void);
 extern void al_store_abort(void);
 extern Relation al_store_open(AlStream stream);
+extern Relation al_store_open_read(AlStream stream);
+extern Oid	al_store_find_index(Relation rel, AttrNumber column);
 extern void al_store_close(Relation rel);
 extern HeapTuple al_store_form(AlStream stream, Datum *values, bool *nulls);
 extern void al_store_deform(AlStream stream, HeapTuple tuple, Datum *values,
 							bool *nulls);
+extern bool al_store_delete(AlStream stream, ItemPointer tid);
 extern void al_store_write(AlStream stream, HeapTuple *tuples, int ntuples);
 extern void al_store_delete_expired(AlStream stream, TimestampTz from,
 									TimestampTz until, int limit, int visits,
-									AlPurgeResult *result);
+									AlMayDelete may, AlPurgeResult *result);
 
 #endif							/* AUDIT_LOG_STORE_H */

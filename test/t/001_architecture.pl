@@ -19,12 +19,14 @@ my @floors = (
 	[qw(keys filter context)],
 	[qw(rowjson)],
 	[qw(store tracking)],
-	[qw(keylog)],
-	[qw(record)],
-	[qw(purge seal verify)],
+	[qw(keylog leaf)],
+	[qw(record ledger)],
+	[qw(harvest)],
+	[qw(checkpoint)],
+	[qw(purge seal verify proof)],
 	[qw(batch)],
-	[qw(capture request watch)],
-	[qw(sqlfuncs worker)],
+	[qw(capture request watch custody)],
+	[qw(sqlfuncs ledgerfuncs worker)],
 	[qw(module)],
 );
 my %floor;
@@ -176,7 +178,7 @@ my $writes = qr{\b(table_multi_insert|table_tuple_(?:insert|update|delete)\w*
 	|simple_table_tuple_\w+|heap_(?:multi_)?insert|heap_(?:update|delete)
 	|simple_heap_\w+|CatalogTuple(?:Insert|Update|Delete)\w*|ExecInsertIndexTuples)\b}x;
 my $sql_writes = qr{\b((?:insert\s+into|update|delete\s+from|truncate(?:\s+table)?)\s+
-	(?:only\s+)?audit\.audit_(?:requests|objects))\b}xi;
+	(?:only\s+)?audit\.(?:audit_(?:requests|objects)|ledger_\w+))\b}xi;
 for my $file (grep { $_ ne 'src/backend/store.c' } @sources)
 {
 	my $code = code($file);

@@ -1,0 +1,44 @@
+/*
+ * src/backend/checkpoint.h
+ *
+ * Checkpoints: signed statements of the ledger's size and root.
+ */
+#ifndef AUDIT_LOG_CHECKPOINT_H
+#define AUDIT_LOG_CHECKPOINT_H
+
+#include "core/note.h"
+#include "core/tlog.h"
+
+#include "ledger.h"
+
+/* The keys whose signatures of checkpoints are known. */
+typedef struct AlKnownKeys
+{
+	int			count;
+	AlNoteKey  *keys;			/* freed with the memory context */
+	bool	   *own;
+	int64	   *last_size;		/* -1: still in use */
+} AlKnownKeys;
+
+extern void al_checkpoint_init(void);
+extern const char *al_checkpoint_path(Snapshot snapshot,
+									  const AlGeneration *generation);
+extern char *al_checkpoint_read_file(const char *path);
+extern bool al_checkpoint_parse(const char *note, AlCheckpoint *checkpoint);
+extern void al_checkpoint_keys(Snapshot snapshot, AlKnownKeys *keys);
+extern void al_checkpoint_add_key(const AlNoteKey *key, bool own,
+								  int64 first_size, int64 last_size);
+extern char *al_checkpoint_text(const AlBlock *block,
+								const AlGeneration *generation);
+extern char *al_checkpoint_note(Snapshot snapshot, const AlBlock *block,
+								const AlGeneration *generation);
+extern char *al_checkpoint_guard(Snapshot snapshot, const AlBlock *last,
+								 const AlGeneration *generation);
+extern void al_checkpoint_publish(Snapshot snapshot, const AlBlock *block,
+								  const AlGeneration *generation, bool sign);
+extern void al_checkpoint_add_line(const AlBlock *block, const char *line,
+								   int len);
+extern char *al_checkpoint_next_key_path(void);
+extern void al_checkpoint_drop_key(void *key);
+
+#endif							/* AUDIT_LOG_CHECKPOINT_H */

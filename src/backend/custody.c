@@ -1,0 +1,393 @@
+/*
+ * src/backend/custody.c
+ *
+ * What people decide about the ledger: to go on under a new origin, to
+ * replace a key, to trust one, to erase a record before it expires.  Each
+ * leaves a record that never expires and is sealed like any other, so that
+ * whoever verifies the ledger finds out by whom and why.
+ *
+ * The records have operation "ddl", schema "audit", table "ledger", and an
+ * entity whose "event" says what happened.
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "batch.h"
+#include "checkpoint.h"
+#include "custody.h"
+#include "guc.h"
+#include "keys.h"
+#include "rowjson.h"
+#include "seal.h"
+
+#define RECENT_BLOCKS 1000		/* that a signature may still be added to */
+
+/* ----------------------------------------------------------------- records */
+
+static void
+begin_event(StringInfo json, const char *event)
+{
+	initStringInfo(json);
+	appendStringInfoSpaces(json, VARHDRSZ);
+	appendStringInfoString(json, "{\"event\":");
+	al_rowjson_escape(json, event, strlen(event));
+}
+
+static void
+add_member(StringInfo json, const char *key, const char *value)
+{
+	appendStringInfo(json, ",\"%s\":", key);
+	if (value)
+		al_rowjson_escape(json, value, strlen(value));
+	else
+		appendStringInfoString(json, "null");
+}
+
+/* Writes the record of an event; "key" finds it again. */
+static void
+write_event(StringInfo json, const char *key, pg_uuid_t *id)
+{
+	AlObjectRecord record = {0};
+
+	appendStringInfoChar(json, '}');
+	SET_VARSIZE(json->data, json->len);
+	record.operation = "ddl";
+	record.schema_name = CStringGetTextDatum("audit");
+	record.dao_name = CStringGetTextDatum("ledger");
+	record.entity_key = CStringGetTextDatum(key);
+	record.entity = PointerGetDatum(json->data);
+	al_batch_write_kept(&record, id);
+}
+
+static char *
+uuid_text(const pg_uuid_t *id)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
+}
+
+static void
+require_reason(const char *reason)
+{
+	if (reason == NULL || *reason == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a reason must be given"),
+				 errdetail("It becomes part of the ledger.")));
+}
+
+static void
+require_ledger(bool begun)
+{
+	if (!begun)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("nothing has been sealed yet"),
+				 errhint("Call audit.seal() first.")));
+}
+
+/* ------------------------------------------------------------- generations */
+
+/* The origin of a generation: that of the first, and a number behind it. */
+static char *
+origin_of(Snapshot snapshot, int generation)
+{
+	AlGeneration first;
+
+	if (al_guc_ledger_origin && *al_guc_ledger_origin)
+		return psprintf("%s/%d", al_guc_ledger_origin, generation);
+	if (!al_ledger_generation(snapshot, 1, &first))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the first generation of the ledger is missing")));
+	return psprintf("%s/%d", first.origin, generation);
+}
+
+/*
+ * Goes on under a new origin, after a restore or a rollback that is meant.
+ * The leaves that are there stay; the next block begins with the record that
+ * is written here, which holds the last checkpoint known of the generation
+ * before.  Returns the number of the generation.
+ */
+int
+al_custody_new_generation(const char *reason)
+{
+	Relation	lock = al_seal_lock();
+	Snapshot	snapshot = al_seal_snapshot();
+	AlGeneration last;
+	AlBlock		block;
+	int			number;
+	char	   *origin;
+	const char *path;
+	char	   *previous = NULL;
+	StringInfoData json;
+	pg_uuid_t	id;
+	Datum		values[AL_GENERATION_COLUMNS];
+	bool		nulls[AL_GENERATION_COLUMNS] = {false};
+	HeapTuple	tuple;
+
+	require_reason(reason);
+	require_ledger(al_ledger_last_generation(snapshot, &last) &&
+				   al_ledger_last_block(snapshot, &block));
+	number = last.generation + 1;
+	origin = origin_of(snapshot, number);
+	path = al_checkpoint_path(snapshot, &last);
+	if (path)
+		previous = al_checkpoint_read_file(path);
+	if (previous == NULL)
+	{
+		AlGeneration sealed;
+
+		if (al_ledger_generation(snapshot, block.generation, &sealed))
+			previous = al_checkpoint_note(snapshot, &block, &sealed);
+	}
+
+	begin_event(&json, "new_generation");
+	add_member(&json, "generation", psprintf("%d", number));
+	add_member(&json, "origin", origin);
+	add_member(&json, "reason", reason);
+	add_member(&json, "first_leaf", psprintf(INT64_FORMAT, block.size));
+	add_member(&json, "system_identifier",
+			   psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+	add_member(&json, "previous_checkpoint", previous);
+	write_event(&json, psprintf("generation %d", number), &id);
+
+	values[AL_GENERATION_GENERATION - 1] = Int32GetDatum(number);
+	values[AL_GENERATION_FIRST_LEAF - 1] = Int64GetDatum(block.size);
+	values[AL_GENERATION_SYSTEM - 1] =
+		CStringGetTextDatum(psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+	values[AL_GENERATION_STARTED_AT - 1] =
+		TimestampTzGetDatum(GetCurrentTimestamp());
+	values[AL_GENERATION_ORIGIN - 1] = CStringGetTextDatum(origin);
+	values[AL_GENERATION_RECORD_ID - 1] = UUIDPGetDatum(&id);
+	values[AL_GENERATION_REASON - 1] = CStringGetTextDatum(reason);
+	nulls[AL_GENERATION_PREVIOUS - 1] = previous == NULL;
+	values[AL_GENERATION_PREVIOUS - 1] =
+		previous ? CStringGetTextDatum(previous) : (Datum) 0;
+	tuple = al_store_form(AL_GENERATIONS, values, nulls);
+	al_store_write(AL_GENERATIONS, &tuple, 1);
+	UnregisterSnapshot(snapshot);
+	table_close(lock, NoLock);
+	return number;
+}
+
+/* -------------------------------------------------------------------- keys */
+
+static char *
+verifier_text(const AlNoteKey *key)
+{
+	AlBuf		text = {0};
+	char	   *result;
+
+	al_leaf_check(al_note_format_verifier(key, &text), NULL);
+	result = pnstrdup(text.data, text.len);
+	al_buf_free(&text);
+	return result;
+}
+
+static void
+keep_until_reset(AlKey *key)
+{
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+
+	callback->func = al_checkpoint_drop_key;
+	callback->arg = key;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+}
+
+/*
+ * Makes the key that will replace the one in audit.ledger_key; the next
+ * checkpoint is signed by both.  Returns its verifier key.
+ */
+char *
+al_custody_rotate_key(void)
+{
+	Relation	lock = al_seal_lock();
+	Snapshot	snapshot = al_seal_snapshot();
+	AlGeneration generation;
+	AlBlock		block;
+	char	   *path;
+	AlKey	   *key;
+	AlNoteKey	named;
+	AlError		err = {{0}};
+	StringInfoData json;
+	char	   *verifier;
+	pg_uuid_t	id;
+
+	if (al_guc_ledger_key == NULL || *al_guc_ledger_key == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there is no key to replace"),
+				 errhint("Set \"audit.ledger_key\" to the path where the key is to be.")));
+	require_ledger(al_ledger_last_generation(snapshot, &generation) &&
+				   al_ledger_last_block(snapshot, &block));
+	path = al_checkpoint_next_key_path();
+	/* One that no committed call knows of signs nothing. */
+	if (unlink(path) != 0 && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\": %m", path)));
+	key = al_keys_create_ledger(path);
+	keep_until_reset(key);
+	al_leaf_check(al_note_use_key(generation.origin,
+								  al_crypto_public_half(key), &named, &err),
+				  &err);
+	verifier = verifier_text(&named);
+	begin_event(&json, "rotate_key");
+	add_member(&json, "key", verifier);
+	write_event(&json, "key", &id);
+	al_checkpoint_add_key(&named, true, block.size, -1);
+	UnregisterSnapshot(snapshot);
+	table_close(lock, NoLock);
+	return verifier;
+}
+
+/* Trusts the key of a remote signer or a witness, given as a verifier key. */
+char *
+al_custody_add_key(const char *verifier)
+{
+	Relation	lock = al_seal_lock();
+	Snapshot	snapshot = al_seal_snapshot();
+	AlBlock		block;
+	AlNoteKey	key;
+	AlError		err = {{0}};
+	AlStatus	status;
+	StringInfoData json;
+	pg_uuid_t	id;
+	char	   *name;
+
+	require_ledger(al_ledger_last_block(snapshot, &block));
+	status = al_note_parse_verifier(verifier, strlen(verifier), &key, &err);
+	if (status != AL_OK)
+	{
+		al_note_free_key(&key);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid verifier key: %s", err.reason)));
+	}
+	PG_TRY();
+	{
+		name = pstrdup(key.name);
+		al_checkpoint_add_key(&key, false, block.size, -1);
+	}
+	PG_FINALLY();
+	{
+		al_note_free_key(&key);
+	}
+	PG_END_TRY();
+	begin_event(&json, "add_key");
+	add_member(&json, "key", verifier);
+	write_event(&json, "key", &id);
+	UnregisterSnapshot(snapshot);
+	table_close(lock, NoLock);
+	return name;
+}
+
+/*
+ * Adds a signature line to the checkpoint that it signs, one of the last; it
+ * must be by a known key.
+ */
+void
+al_custody_add_signature(const char *line)
+{
+	Relation	lock = al_seal_lock();
+	Snapshot	snapshot = al_seal_snapshot();
+	AlKnownKeys keys;
+	AlBlock		block;
+	AlGeneration generation;
+	AlError		err = {{0}};
+	int			len = strlen(line);
+	int64		last;
+
+	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+		len--;
+	require_ledger(al_ledger_last_block(snapshot, &block));
+	al_checkpoint_keys(snapshot, &keys);
+	last = block.number;
+	for (int64 n = last; n > Max(last - RECENT_BLOCKS, 0); n--)
+	{
+		const char *text;
+		int			which;
+
+		if (!al_ledger_block(snapshot, n, &block) ||
+			!al_ledger_generation(snapshot, block.generation, &generation))
+			continue;
+		text = al_checkpoint_text(&block, &generation);
+		if (al_note_verify_line(text, strlen(text), line, len, keys.keys,
+								keys.count, &which, &err) != AL_OK)
+			continue;
+		if (which < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("the signature is by a key that is not known"),
+					 errhint("Call audit.add_ledger_key() with the signer's verifier key.")));
+		if (strstr(al_checkpoint_note(snapshot, &block, &generation),
+				   pnstrdup(line, len)) == NULL)
+		{
+			al_checkpoint_add_line(&block, line, len);
+			CommandCounterIncrement();
+			if (n == last)
+			{
+				UnregisterSnapshot(snapshot);
+				snapshot = al_seal_snapshot();
+				al_checkpoint_publish(snapshot, &block, &generation, false);
+			}
+		}
+		UnregisterSnapshot(snapshot);
+		table_close(lock, NoLock);
+		return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the line does not sign a recent checkpoint"),
+			 errdetail("%s", err.reason[0] ? err.reason : "No checkpoint fits.")));
+}
+
+/* ----------------------------------------------------------------- erasing */
+
+/* Removes a record before it expires; its leaf stays. */
+void
+al_custody_erase(const pg_uuid_t *id, const char *reason)
+{
+	Snapshot	snapshot;
+	AlStream	stream;
+	TupleTableSlot *slot;
+	int64		leaf;
+	StringInfoData json;
+	pg_uuid_t	event_id;
+	char	   *id_text = uuid_text(id);
+
+	require_reason(reason);
+	PreventCommandIfReadOnly("audit.erase()");
+	snapshot = al_seal_snapshot();
+	leaf = al_ledger_find(snapshot, id);
+	if (!al_ledger_record(snapshot, id, &stream, &slot))
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("record \"%s\" does not exist", id_text)));
+	if (leaf < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("record \"%s\" is not sealed yet", id_text),
+				 errhint("Only what the ledger holds can be erased without a gap: call audit.seal() first.")));
+	begin_event(&json, "erase");
+	add_member(&json, "id", id_text);
+	add_member(&json, "leaf", psprintf(INT64_FORMAT, leaf));
+	add_member(&json, "reason", reason);
+	write_event(&json, id_text, &event_id);
+	if (!al_store_delete(stream, &slot->tts_tid))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("record \"%s\" was deleted concurrently", id_text)));
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+}

@@ -1,0 +1,397 @@
+/*
+ * src/backend/leaf.c
+ *
+ * The leaf of the ledger that a stored record makes, format 1.
+ *
+ *	meta	canonical JSON (RFC 8785) of format, id, occurred_at, stream and
+ *			txid: nothing personal
+ *	data	canonical JSON of all other columns, by their names: what is
+ *			stored, as text, or null
+ *	inner, entry, leaf hash: see src/core/merkle.c
+ *
+ * expire is in the entry and salt in front of data, so neither is in data.
+ * All values are strings: RFC 8785's numbers are doubles.  Nothing depends on
+ * a setting of the session; text is hashed in UTF-8 whatever the database's
+ * encoding is.  The columns of format 1 are fixed: one that is added to the
+ * tables needs a new format.
+ *
+ * This runs for every record that is sealed or verified.  It allocates
+ * nothing but what detoasting and numeric output need, so the caller resets
+ * its memory context once in a while.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+#include "core/canon.h"
+
+#include "leaf.h"
+
+#define TIME_SIZE 40
+#define UUID_TEXT_LEN 36
+
+typedef enum ColumnKind
+{
+	COLUMN_TEXT,				/* also json */
+	COLUMN_INT4,
+	COLUMN_NUMERIC
+} ColumnKind;
+
+typedef struct DataColumn
+{
+	const char *name;
+	AttrNumber	column;
+	ColumnKind	kind;
+} DataColumn;
+
+/* In canonical order. */
+static const DataColumn object_data[] =
+{
+	{"application_name", AL_OBJECT_APPLICATION_NAME, COLUMN_TEXT},
+	{"client_ip", AL_OBJECT_CLIENT_IP, COLUMN_TEXT},
+	{"dao_name", AL_OBJECT_DAO_NAME, COLUMN_TEXT},
+	{"db_role", AL_OBJECT_DB_ROLE, COLUMN_TEXT},
+	{"db_user", AL_OBJECT_DB_USER, COLUMN_TEXT},
+	{"entity", AL_OBJECT_ENTITY, COLUMN_TEXT},
+	{"entity_key", AL_OBJECT_ENTITY_KEY, COLUMN_TEXT},
+	{"key_id", AL_OBJECT_KEY_ID, COLUMN_TEXT},
+	{"old_values", AL_OBJECT_OLD_VALUES, COLUMN_TEXT},
+	{"operation", AL_OBJECT_OPERATION, COLUMN_TEXT},
+	{"partition_name", AL_OBJECT_PARTITION_NAME, COLUMN_TEXT},
+	{"rbac_user_id", AL_OBJECT_RBAC_USER_ID, COLUMN_TEXT},
+	{"rbac_user_name", AL_OBJECT_RBAC_USER_NAME, COLUMN_TEXT},
+	{"removed_from_entity", AL_OBJECT_REMOVED, COLUMN_TEXT},
+	{"request_id", AL_OBJECT_REQUEST_ID, COLUMN_TEXT},
+	{"request_source", AL_OBJECT_REQUEST_SOURCE, COLUMN_TEXT},
+	{"schema_name", AL_OBJECT_SCHEMA_NAME, COLUMN_TEXT},
+	{"signature", AL_OBJECT_SIGNATURE, COLUMN_TEXT},
+	{"workspace", AL_OBJECT_WORKSPACE, COLUMN_TEXT},
+};
+
+static const DataColumn request_data[] =
+{
+	{"client_ip", AL_REQUEST_CLIENT_IP, COLUMN_TEXT},
+	{"db_user", AL_REQUEST_DB_USER, COLUMN_TEXT},
+	{"duration_ms", AL_REQUEST_DURATION_MS, COLUMN_NUMERIC},
+	{"key_id", AL_REQUEST_KEY_ID, COLUMN_TEXT},
+	{"method", AL_REQUEST_METHOD, COLUMN_TEXT},
+	{"path", AL_REQUEST_PATH, COLUMN_TEXT},
+	{"payload", AL_REQUEST_PAYLOAD, COLUMN_TEXT},
+	{"rbac_user_id", AL_REQUEST_RBAC_USER_ID, COLUMN_TEXT},
+	{"rbac_user_name", AL_REQUEST_RBAC_USER_NAME, COLUMN_TEXT},
+	{"removed_from_payload", AL_REQUEST_REMOVED, COLUMN_TEXT},
+	{"request_id", AL_REQUEST_REQUEST_ID, COLUMN_TEXT},
+	{"request_source", AL_REQUEST_REQUEST_SOURCE, COLUMN_TEXT},
+	{"signature", AL_REQUEST_SIGNATURE, COLUMN_TEXT},
+	{"status", AL_REQUEST_STATUS, COLUMN_INT4},
+	{"user_agent", AL_REQUEST_USER_AGENT, COLUMN_TEXT},
+	{"workspace", AL_REQUEST_WORKSPACE, COLUMN_TEXT},
+};
+
+static const struct
+{
+	const char *name;
+	const DataColumn *data;
+	int			ndata;
+	AttrNumber	id;
+	AttrNumber	txid;
+	AttrNumber	occurred_at;
+	AttrNumber	expire;
+	AttrNumber	salt;
+	int			columns;
+}			formats[AL_STREAMS] =
+{
+	{"objects", object_data, lengthof(object_data), AL_OBJECT_ID,
+		AL_OBJECT_TXID, AL_OBJECT_OCCURRED_AT, AL_OBJECT_EXPIRE,
+	AL_OBJECT_SALT, AL_OBJECT_COLUMNS},
+	{"requests", request_data, lengthof(request_data), AL_REQUEST_ID,
+		AL_REQUEST_TXID, AL_REQUEST_OCCURRED_AT, AL_REQUEST_EXPIRE,
+	AL_REQUEST_SALT, AL_REQUEST_COLUMNS},
+};
+
+/* Turns what src/core reports into an error. */
+void
+al_leaf_check(AlStatus status, const AlError *err)
+{
+	if (status == AL_OK)
+		return;
+	ereport(ERROR,
+			(errcode(status == AL_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
+					 status == AL_FAILED ? ERRCODE_EXTERNAL_ROUTINE_EXCEPTION :
+					 ERRCODE_DATA_CORRUPTED),
+			 errmsg("ledger: %s",
+					err && err->reason[0] ? err->reason : "could not compute a digest")));
+}
+
+/* The digest that this process uses for all leaves and nodes. */
+AlSha256 *
+al_leaf_sha256(void)
+{
+	static AlSha256 *sha = NULL;
+	AlError		err = {{0}};
+
+	if (sha == NULL)
+		al_leaf_check(al_crypto_sha256_new(&sha, &err), &err);
+	return sha;
+}
+
+/* Microseconds since 1970. */
+int64
+al_leaf_unix_time(TimestampTz time)
+{
+	if (time == DT_NOEND)
+		return AL_LEAF_NEVER;
+	if (time == DT_NOBEGIN)
+		return PG_INT64_MIN;
+	return time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+static char *
+put_digits(char *out, unsigned value, int digits)
+{
+	for (int i = digits - 1; i >= 0; i--)
+	{
+		out[i] = '0' + value % 10;
+		value /= 10;
+	}
+	return out + digits;
+}
+
+/* ISO 8601 in UTC with microseconds; returns the length. */
+static int
+print_time(char *out, TimestampTz time)
+{
+	static int64 printed_day = PG_INT64_MIN;
+	static char date[TIME_SIZE];
+	static int	date_len;
+	int64		day;
+	int64		us;
+	char	   *p = out;
+
+	if (TIMESTAMP_NOT_FINITE(time))
+		return snprintf(out, TIME_SIZE, "%s",
+						time == DT_NOEND ? "infinity" : "-infinity");
+	day = time / USECS_PER_DAY - (time % USECS_PER_DAY < 0);
+	us = time - day * USECS_PER_DAY;
+	if (day != printed_day)
+	{
+		int			year;
+		int			month;
+		int			dom;
+
+		j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &dom);
+		date_len = snprintf(date, sizeof(date), "%04d-%02d-%02dT",
+							year, month, dom);
+		printed_day = day;
+	}
+	memcpy(p, date, date_len);
+	p = put_digits(p + date_len, us / USECS_PER_HOUR, 2);
+	*p++ = ':';
+	p = put_digits(p, us / USECS_PER_MINUTE % 60, 2);
+	*p++ = ':';
+	p = put_digits(p, us / USECS_PER_SEC % 60, 2);
+	*p++ = '.';
+	p = put_digits(p, us % USECS_PER_SEC, 6);
+	*p++ = 'Z';
+	return p - out;
+}
+
+static void
+print_uuid(char *out, const pg_uuid_t *id)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int i = 0; i < UUID_LEN; i++)
+	{
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*out++ = '-';
+		*out++ = hex[id->data[i] >> 4];
+		*out++ = hex[id->data[i] & 0xF];
+	}
+}
+
+/* A column of a slot whose attributes are all fetched. */
+static inline Datum
+column(TupleTableSlot *slot, AttrNumber attnum)
+{
+	return slot->tts_values[attnum - 1];
+}
+
+static inline bool
+column_is_null(TupleTableSlot *slot, AttrNumber attnum)
+{
+	return slot->tts_isnull[attnum - 1];
+}
+
+uint64
+al_leaf_txid(AlStream stream, TupleTableSlot *slot)
+{
+	bool		isnull;
+
+	return DatumGetUInt64(slot_getattr(slot, formats[stream].txid, &isnull));
+}
+
+static void
+put_member(AlCanonJcs *jcs, const char *name, const char *value, size_t len)
+{
+	al_canon_jcs_put(jcs, name, strlen(name), value, len);
+}
+
+static void
+print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
+{
+	AlCanonJcs	jcs;
+	AlError		err = {{0}};
+	char		id[UUID_TEXT_LEN];
+	char		time[TIME_SIZE];
+	char		txid[MAXINT8LEN + 1];
+	int			len;
+
+	al_canon_jcs_begin(&jcs, meta);
+	put_member(&jcs, "format", "1", 1);
+	print_uuid(id, DatumGetUUIDP(column(slot, formats[stream].id)));
+	put_member(&jcs, "id", id, UUID_TEXT_LEN);
+	len = print_time(time, DatumGetTimestampTz(column(slot, formats[stream].occurred_at)));
+	put_member(&jcs, "occurred_at", time, len);
+	put_member(&jcs, "stream", formats[stream].name,
+			   strlen(formats[stream].name));
+	len = pg_ulltoa_n(DatumGetUInt64(column(slot, formats[stream].txid)),
+					  txid);
+	put_member(&jcs, "txid", txid, len);
+	al_leaf_check(al_canon_jcs_end(&jcs, &err), &err);
+}
+
+static void
+put_column(AlCanonJcs *jcs, const DataColumn *data, Datum value)
+{
+	char		number[MAXINT8LEN + 1];
+	const char *bytes = number;
+	int			len;
+
+	switch (data->kind)
+	{
+		case COLUMN_INT4:
+			len = pg_ltoa(DatumGetInt32(value), number);
+			break;
+		case COLUMN_NUMERIC:
+			bytes = DatumGetCString(DirectFunctionCall1(numeric_out, value));
+			len = strlen(bytes);
+			break;
+		default:
+			{
+				text	   *t = DatumGetTextPP(value);
+
+				bytes = VARDATA_ANY(t);
+				len = VARSIZE_ANY_EXHDR(t);
+				if (unlikely(GetDatabaseEncoding() != PG_UTF8))
+				{
+					bytes = pg_server_to_any(pnstrdup(bytes, len), len,
+											 PG_UTF8);
+					len = strlen(bytes);
+				}
+				break;
+			}
+	}
+	al_canon_jcs_put(jcs, data->name, strlen(data->name), bytes, len);
+}
+
+static void
+print_data(AlStream stream, TupleTableSlot *slot, AlBuf *out)
+{
+	AlCanonJcs	jcs;
+	AlError		err = {{0}};
+
+	al_canon_jcs_begin(&jcs, out);
+	for (int i = 0; i < formats[stream].ndata; i++)
+	{
+		const DataColumn *data = &formats[stream].data[i];
+
+		if (column_is_null(slot, data->column))
+			al_canon_jcs_put(&jcs, data->name, strlen(data->name), NULL, 0);
+		else
+			put_column(&jcs, data, column(slot, data->column));
+	}
+	al_leaf_check(al_canon_jcs_end(&jcs, &err), &err);
+}
+
+/*
+ * Appends the two texts of a record that are hashed, and copies its salt.
+ * False if the salt is not one, which only a change by hand can cause.
+ */
+bool
+al_leaf_texts(AlStream stream, TupleTableSlot *slot, AlBuf *meta, AlBuf *data,
+			  uint8 *salt)
+{
+	bytea	   *stored;
+
+	slot_getsomeattrs(slot, formats[stream].columns);
+	print_meta(stream, slot, meta);
+	print_data(stream, slot, data);
+	memset(salt, 0, AL_MERKLE_SALT_LEN);
+	if (column_is_null(slot, formats[stream].salt))
+		return false;
+	stored = DatumGetByteaPP(column(slot, formats[stream].salt));
+	if (VARSIZE_ANY_EXHDR(stored) != AL_MERKLE_SALT_LEN)
+		return false;
+	memcpy(salt, VARDATA_ANY(stored), AL_MERKLE_SALT_LEN);
+	return true;
+}
+
+/* Makes the leaf of the record in a slot. */
+void
+al_leaf_make(AlStream stream, TupleTableSlot *slot, AlLeaf *leaf)
+{
+	static AlBuf meta;			/* kept for reuse */
+	static AlBuf data;
+	uint8		salt[AL_MERKLE_SALT_LEN];
+	AttrNumber	expire = formats[stream].expire;
+
+	al_buf_reset(&meta);
+	al_buf_reset(&data);
+	if (al_leaf_texts(stream, slot, &meta, &data, salt))
+		al_leaf_check(al_merkle_inner(al_leaf_sha256(), meta.data, meta.len,
+									  salt, data.data, data.len,
+									  &leaf->inner), NULL);
+	else
+		memset(&leaf->inner, 0, sizeof(leaf->inner));
+	leaf->id = *DatumGetUUIDP(column(slot, formats[stream].id));
+	leaf->expire = column_is_null(slot, expire) ? AL_LEAF_NEVER :
+		al_leaf_unix_time(DatumGetTimestampTz(column(slot, expire)));
+}
+
+/* The entry of a leaf. */
+void
+al_leaf_entry(const AlLeaf *leaf, AlHash *entry)
+{
+	char		id[UUID_TEXT_LEN];
+	char		expire[MAXINT8LEN + 1];
+	int			len;
+
+	print_uuid(id, &leaf->id);
+	if (leaf->expire == AL_LEAF_NEVER)
+	{
+		expire[0] = '-';
+		len = 1;
+	}
+	else
+		len = pg_lltoa(leaf->expire, expire);
+	al_leaf_check(al_merkle_entry(al_leaf_sha256(), id, UUID_TEXT_LEN, expire,
+								  len, &leaf->inner, entry), NULL);
+}
+
+/* The hash of a leaf in the tree. */
+void
+al_leaf_hash(const AlLeaf *leaf, AlHash *hash)
+{
+	AlSha256   *sha = al_leaf_sha256();
+	AlHash		entry;
+
+	al_leaf_entry(leaf, &entry);
+	al_leaf_check(al_merkle_leaf(sha, entry.bytes, sizeof(entry.bytes), hash),
+				  NULL);
+}

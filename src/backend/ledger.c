@@ -1,0 +1,692 @@
+/*
+ * src/backend/ledger.c
+ *
+ * Reading the ledger's tables; see ledger.h.
+ *
+ * Everything is read under the snapshot that the caller gives, through the
+ * indexes of the tables and without SPI, so that neither row security nor a
+ * rule nor the plan of a query can hide a row.  Only AccessShareLock is
+ * taken: a standby can read, verify and prove.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/tableam.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "ledger.h"
+
+/*
+ * A record is sealed after it was made.  Clocks are set back sometimes; this
+ * much of it costs nothing.
+ */
+#define CLOCK_SLACK (10 * USECS_PER_SEC)
+
+/* ------------------------------------------------------------------- scans */
+
+/*
+ * Opens a table for reading by its index on "column"; index_rescan() with
+ * "nkeys" keys must follow, unless there are none.
+ */
+void
+al_ledger_scan_begin(AlTableScan *scan, AlStream table, AttrNumber column,
+					 int nkeys, Snapshot snapshot)
+{
+	scan->rel = al_store_open_read(table);
+	scan->index = index_open(al_store_find_index(scan->rel, column),
+							 AccessShareLock);
+	scan->slot = table_slot_create(scan->rel, NULL);
+	scan->desc = index_beginscan(scan->rel, scan->index, snapshot, nkeys, 0);
+	if (nkeys == 0)
+		index_rescan(scan->desc, NULL, 0, NULL, 0);
+}
+
+bool
+al_ledger_scan_next(AlTableScan *scan, bool forward)
+{
+	return index_getnext_slot(scan->desc, forward ? ForwardScanDirection :
+							  BackwardScanDirection, scan->slot);
+}
+
+void
+al_ledger_scan_end(AlTableScan *scan)
+{
+	index_endscan(scan->desc);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_close(scan->index, NoLock);
+	table_close(scan->rel, NoLock);
+}
+
+static void
+seek_int8(AlTableScan *scan, StrategyNumber strategy, RegProcedure procedure,
+		  int64 value)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, strategy, procedure, Int64GetDatum(value));
+	index_rescan(scan->desc, &key, 1, NULL, 0);
+}
+
+/* A column of the row that a scan stands on; damaged rows may hold nulls. */
+static Datum
+get(AlTableScan *scan, AttrNumber column, bool *isnull)
+{
+	return slot_getattr(scan->slot, column, isnull);
+}
+
+static int64
+get_int64(AlTableScan *scan, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = get(scan, column, &isnull);
+
+	return isnull ? -1 : DatumGetInt64(value);
+}
+
+static int
+get_int32(AlTableScan *scan, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = get(scan, column, &isnull);
+
+	return isnull ? -1 : DatumGetInt32(value);
+}
+
+static char *
+get_text(AlTableScan *scan, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = get(scan, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static uint64
+get_system(AlTableScan *scan, AttrNumber column)
+{
+	char	   *text = get_text(scan, column);
+
+	return text ? strtou64(text, NULL, 10) : 0;
+}
+
+/* Copies a hash; what is none becomes zeros, which no hash is. */
+static void
+get_hash(AlTableScan *scan, AttrNumber column, AlHash *hash)
+{
+	bool		isnull;
+	Datum		value = get(scan, column, &isnull);
+	bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(value);
+
+	memset(hash, 0, sizeof(*hash));
+	if (bytes && VARSIZE_ANY_EXHDR(bytes) == sizeof(hash->bytes))
+		memcpy(hash->bytes, VARDATA_ANY(bytes), sizeof(hash->bytes));
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+/* Could a snapshot with these running transactions see "txid"? */
+bool
+al_ledger_txid_visible(const AlTxids *txids, uint64 txid)
+{
+	uint32		low = 0;
+	uint32		high = txids->nxip;
+
+	if (txid < txids->xmin)
+		return true;
+	if (txid >= txids->xmax)
+		return false;
+	while (low < high)
+	{
+		uint32		middle = (low + high) / 2;
+
+		if (txids->xip[middle] == txid)
+			return false;
+		if (txids->xip[middle] < txid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return true;
+}
+
+static void
+read_block(AlTableScan *scan, AlBlock *block)
+{
+	bool		isnull;
+	Datum		snapshot;
+
+	block->number = get_int64(scan, AL_BLOCK_BLOCK);
+	block->first_leaf = get_int64(scan, AL_BLOCK_FIRST_LEAF);
+	block->size = get_int64(scan, AL_BLOCK_SIZE);
+	block->sealed_at = get_int64(scan, AL_BLOCK_SEALED_AT);
+	block->generation = get_int32(scan, AL_BLOCK_GENERATION);
+	block->timeline = get_int32(scan, AL_BLOCK_TIMELINE);
+	block->system_identifier = get_system(scan, AL_BLOCK_SYSTEM);
+	get_hash(scan, AL_BLOCK_ROOT, &block->root);
+	snapshot = get(scan, AL_BLOCK_SNAPSHOT, &isnull);
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("block " INT64_FORMAT " of the ledger has no snapshot",
+						block->number)));
+	block->snapshot = (AlTxids *) PG_DETOAST_DATUM_COPY(snapshot);
+}
+
+/* The last block; false if nothing was sealed yet. */
+bool
+al_ledger_last_block(Snapshot snapshot, AlBlock *block)
+{
+	AlTableScan scan;
+	bool		found;
+
+	al_ledger_scan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 0, snapshot);
+	found = al_ledger_scan_next(&scan, false);
+	if (found)
+		read_block(&scan, block);
+	al_ledger_scan_end(&scan);
+	return found;
+}
+
+bool
+al_ledger_block(Snapshot snapshot, int64 number, AlBlock *block)
+{
+	AlTableScan scan;
+	bool		found;
+
+	al_ledger_scan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 1, snapshot);
+	seek_int8(&scan, BTEqualStrategyNumber, F_INT8EQ, number);
+	found = al_ledger_scan_next(&scan, true);
+	if (found)
+		read_block(&scan, block);
+	al_ledger_scan_end(&scan);
+	return found;
+}
+
+/*
+ * The first block, from number 1 on, for which "reached" holds; it must hold
+ * for all that follow.  Blocks are numbered without gaps; where one was
+ * removed, the nearest that is left stands for it.
+ */
+static bool
+search_blocks(Snapshot snapshot, bool (*reached) (const AlBlock *block,
+												  int64 goal),
+			  int64 goal, AlBlock *block)
+{
+	AlTableScan scan;
+	int64		low = 1;
+	int64		high;
+	bool		found;
+
+	al_ledger_scan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 1, snapshot);
+	seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, low);
+	found = al_ledger_scan_next(&scan, false);
+	high = found ? get_int64(&scan, AL_BLOCK_BLOCK) + 1 : low;
+	while (low < high)
+	{
+		int64		middle = low + (high - low) / 2;
+
+		seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, middle);
+		if (al_ledger_scan_next(&scan, true))
+			read_block(&scan, block);
+		else
+			break;
+		if (reached(block, goal))
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, low);
+	found = al_ledger_scan_next(&scan, true);
+	if (found)
+		read_block(&scan, block);
+	al_ledger_scan_end(&scan);
+	return found;
+}
+
+static bool
+holds_leaf(const AlBlock *block, int64 leaf)
+{
+	return block->size > leaf;
+}
+
+static bool
+has_size(const AlBlock *block, int64 size)
+{
+	return block->size >= size;
+}
+
+static bool
+sealed_after(const AlBlock *block, int64 time)
+{
+	return block->sealed_at >= time;
+}
+
+/* The block that holds a leaf. */
+bool
+al_ledger_block_of_leaf(Snapshot snapshot, int64 leaf, AlBlock *block)
+{
+	return search_blocks(snapshot, holds_leaf, leaf, block) &&
+		block->first_leaf <= leaf;
+}
+
+/* The first block that made the tree as large. */
+bool
+al_ledger_block_of_size(Snapshot snapshot, int64 size, AlBlock *block)
+{
+	return search_blocks(snapshot, has_size, size, block) &&
+		block->size == size;
+}
+
+static void
+read_generation(AlTableScan *scan, AlGeneration *result)
+{
+	bool		isnull;
+	Datum		id = get(scan, AL_GENERATION_RECORD_ID, &isnull);
+
+	result->generation = get_int32(scan, AL_GENERATION_GENERATION);
+	result->first_leaf = get_int64(scan, AL_GENERATION_FIRST_LEAF);
+	result->system_identifier = get_system(scan, AL_GENERATION_SYSTEM);
+	result->origin = get_text(scan, AL_GENERATION_ORIGIN);
+	if (result->origin == NULL)
+		result->origin = pstrdup("");
+	result->has_record = !isnull;
+	if (!isnull)
+		result->record_id = *DatumGetUUIDP(id);
+	result->previous = get_text(scan, AL_GENERATION_PREVIOUS);
+}
+
+bool
+al_ledger_generation(Snapshot snapshot, int generation, AlGeneration *result)
+{
+	AlTableScan scan;
+	ScanKeyData key;
+	bool		found;
+
+	al_ledger_scan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 1,
+						 snapshot);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(generation));
+	index_rescan(scan.desc, &key, 1, NULL, 0);
+	found = al_ledger_scan_next(&scan, true);
+	if (found)
+		read_generation(&scan, result);
+	al_ledger_scan_end(&scan);
+	return found;
+}
+
+bool
+al_ledger_last_generation(Snapshot snapshot, AlGeneration *result)
+{
+	AlTableScan scan;
+	bool		found;
+
+	al_ledger_scan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 0,
+						 snapshot);
+	found = al_ledger_scan_next(&scan, false);
+	if (found)
+		read_generation(&scan, result);
+	al_ledger_scan_end(&scan);
+	return found;
+}
+
+/* ----------------------------------------------------------------- bundles */
+
+/* The bundles from the one that starts with "first_leaf", or comes next. */
+void
+al_ledger_bundles_begin(AlTableScan *scan, Snapshot snapshot,
+						int64 first_leaf)
+{
+	al_ledger_scan_begin(scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
+	seek_int8(scan, BTGreaterEqualStrategyNumber, F_INT8GE, first_leaf);
+}
+
+/* The bytes of a column, which must be so many; NULL if they are not. */
+static const char *
+get_bytes(AlTableScan *scan, AttrNumber column, Size size, bytea **detoasted)
+{
+	bool		isnull;
+	Datum		value = get(scan, column, &isnull);
+
+	*detoasted = NULL;
+	if (isnull)
+		return NULL;
+	*detoasted = DatumGetByteaPP(value);
+	return VARSIZE_ANY_EXHDR(*detoasted) == size ? VARDATA_ANY(*detoasted) :
+		NULL;
+}
+
+/*
+ * The next bundle.  One whose parts do not fit together has no leaves; only
+ * a change by hand can cause that.
+ */
+bool
+al_ledger_bundles_next(AlTableScan *scan, AlBundle *bundle)
+{
+	bytea	   *detoasted[3];
+	const char *ids;
+	const char *expires;
+	const char *inner;
+	int			count;
+
+	if (!al_ledger_scan_next(scan, true))
+		return false;
+	bundle->first_leaf = get_int64(scan, AL_BUNDLE_FIRST_LEAF);
+	bundle->count = 0;
+	count = get_int32(scan, AL_BUNDLE_LEAVES);
+	if (count < 1 || bundle->first_leaf < 0 ||
+		count > AL_MERKLE_TILE_WIDTH -
+		bundle->first_leaf % AL_MERKLE_TILE_WIDTH)
+		return true;
+	ids = get_bytes(scan, AL_BUNDLE_IDS, UUID_LEN * count, &detoasted[0]);
+	expires = get_bytes(scan, AL_BUNDLE_EXPIRES, sizeof(int64) * count,
+						&detoasted[1]);
+	inner = get_bytes(scan, AL_BUNDLE_INNER, sizeof(AlHash) * count,
+					  &detoasted[2]);
+	if (ids && expires && inner)
+	{
+		bundle->count = count;
+		for (int i = 0; i < count; i++)
+		{
+			AlLeaf	   *leaf = &bundle->leaves[i];
+			uint64		expire;
+
+			memcpy(leaf->id.data, ids + UUID_LEN * i, UUID_LEN);
+			memcpy(&expire, expires + sizeof(expire) * i, sizeof(expire));
+			leaf->expire = (int64) pg_ntoh64(expire);
+			memcpy(leaf->inner.bytes, inner + sizeof(AlHash) * i,
+				   sizeof(AlHash));
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		if (detoasted[i] && (Pointer) detoasted[i] !=
+			DatumGetPointer(scan->slot->tts_values[AL_BUNDLE_IDS - 1 + i]))
+			pfree(detoasted[i]);
+	return true;
+}
+
+/* The leaf with a number. */
+bool
+al_ledger_leaf(Snapshot snapshot, int64 number, AlLeaf *leaf)
+{
+	AlTableScan scan;
+	AlBundle   *bundle = palloc(sizeof(AlBundle));
+	bool		found = false;
+
+	al_ledger_scan_begin(&scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
+	seek_int8(&scan, BTLessEqualStrategyNumber, F_INT8LE, number);
+	if (al_ledger_scan_next(&scan, false))
+	{
+		int64		first = get_int64(&scan, AL_BUNDLE_FIRST_LEAF);
+
+		seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, first);
+		found = al_ledger_bundles_next(&scan, bundle) &&
+			number - bundle->first_leaf < bundle->count;
+		if (found)
+			*leaf = bundle->leaves[number - bundle->first_leaf];
+	}
+	al_ledger_scan_end(&scan);
+	pfree(bundle);
+	return found;
+}
+
+/* The leaf in [first, end) that has an id, or -1; reads nothing but ids. */
+static int64
+find_id(Snapshot snapshot, const pg_uuid_t *id, int64 first, int64 end)
+{
+	AlTableScan scan;
+	int64		found = -1;
+
+	al_ledger_bundles_begin(&scan, snapshot, first);
+	while (found < 0 && al_ledger_scan_next(&scan, true))
+	{
+		int64		bundle = get_int64(&scan, AL_BUNDLE_FIRST_LEAF);
+		bool		isnull;
+		Datum		value = get(&scan, AL_BUNDLE_IDS, &isnull);
+		bytea	   *ids;
+
+		if (bundle >= end)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		if (isnull)
+			continue;
+		ids = DatumGetByteaPP(value);
+		for (int i = 0; i < VARSIZE_ANY_EXHDR(ids) / UUID_LEN; i++)
+			if (memcmp(VARDATA_ANY(ids) + UUID_LEN * i, id->data,
+					   UUID_LEN) == 0)
+			{
+				found = bundle + i;
+				break;
+			}
+		if ((Pointer) ids != DatumGetPointer(value))
+			pfree(ids);
+	}
+	al_ledger_scan_end(&scan);
+	return found;
+}
+
+/* When a record was made, to the millisecond below; see ids.c. */
+TimestampTz
+al_ledger_id_time(const pg_uuid_t *id)
+{
+	uint64		prefix;
+
+	memcpy(&prefix, id->data, sizeof(prefix));
+	return (int64) (pg_ntoh64(prefix) >> 16) * 1000 -
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+/*
+ * The leaf of a record, or -1.  An id tells when its record was made, and it
+ * was sealed later: so the search starts there, and the record is nearly
+ * always in one of the next blocks.
+ */
+int64
+al_ledger_find(Snapshot snapshot, const pg_uuid_t *id)
+{
+	TimestampTz time = al_ledger_id_time(id) - CLOCK_SLACK;
+	int64		first = 0;
+	int64		found;
+	AlBlock		block;
+
+	if (search_blocks(snapshot, sealed_after, time, &block))
+	{
+		first = block.first_leaf;
+		found = find_id(snapshot, id, first, PG_INT64_MAX);
+		if (found >= 0)
+			return found;
+	}
+	else
+		first = PG_INT64_MAX;
+	return find_id(snapshot, id, 0, first);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, UUID_LEN);
+}
+
+/* Loads the ids of all leaves below "end". */
+void
+al_ledger_ids_load(Snapshot snapshot, int64 end, AlIdSet *set)
+{
+	AlTableScan scan;
+	AlBundle   *bundle = palloc(sizeof(AlBundle));
+	int64		room = Max(end, 1);
+
+	set->count = 0;
+	set->ids = MemoryContextAllocHuge(CurrentMemoryContext,
+									  sizeof(pg_uuid_t) * room);
+	al_ledger_bundles_begin(&scan, snapshot, 0);
+	while (al_ledger_bundles_next(&scan, bundle))
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < bundle->count && set->count < room; i++)
+			set->ids[set->count++] = bundle->leaves[i].id;
+	}
+	al_ledger_scan_end(&scan);
+	pfree(bundle);
+	qsort(set->ids, set->count, sizeof(pg_uuid_t), compare_ids);
+}
+
+bool
+al_ledger_ids_has(const AlIdSet *set, const pg_uuid_t *id)
+{
+	return bsearch(id, set->ids, set->count, sizeof(pg_uuid_t),
+				   compare_ids) != NULL;
+}
+
+/*
+ * When the ledger was last taken up in another cluster; DT_NOBEGIN: never.
+ * Transaction ids of records from before mean nothing in this one.
+ */
+TimestampTz
+al_ledger_moved_at(Snapshot snapshot)
+{
+	AlTableScan scan;
+	uint64		system_identifier = 0;
+	int64		moved = -1;
+	AlBlock		block;
+
+	al_ledger_scan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 0,
+						 snapshot);
+	while (al_ledger_scan_next(&scan, true))
+	{
+		AlGeneration generation;
+
+		read_generation(&scan, &generation);
+		if (generation.generation > 1 &&
+			generation.system_identifier != system_identifier)
+			moved = generation.first_leaf;
+		system_identifier = generation.system_identifier;
+	}
+	al_ledger_scan_end(&scan);
+	return moved >= 0 && al_ledger_block_of_leaf(snapshot, moved, &block) ?
+		block.sealed_at : DT_NOBEGIN;
+}
+
+/* ------------------------------------------------------------------- nodes */
+
+void
+al_ledger_tree_begin(AlLedgerTree *tree, Snapshot snapshot)
+{
+	tree->snapshot = snapshot;
+	tree->window = -1;
+	tree->count = 0;
+}
+
+/* Reads the leaf hashes of a window of 256 leaves. */
+static void
+read_window(AlLedgerTree *tree, int64 window)
+{
+	AlTableScan scan;
+	AlBundle   *bundle = palloc(sizeof(AlBundle));
+
+	tree->window = window;
+	tree->count = 0;
+	al_ledger_bundles_begin(&scan, tree->snapshot,
+							window * AL_MERKLE_TILE_WIDTH);
+	while (tree->count < AL_MERKLE_TILE_WIDTH &&
+		   al_ledger_bundles_next(&scan, bundle) &&
+		   bundle->first_leaf ==
+		   window * AL_MERKLE_TILE_WIDTH + tree->count &&
+		   bundle->count > 0)
+		for (int i = 0; i < bundle->count; i++)
+			al_leaf_hash(&bundle->leaves[i], &tree->hashes[tree->count++]);
+	al_ledger_scan_end(&scan);
+	pfree(bundle);
+}
+
+static AlStatus
+fetch_nodes(AlLedgerTree *tree, unsigned level, uint64 first, unsigned count,
+			AlHash *hashes, AlError *err)
+{
+	AlTableScan scan;
+	ScanKeyData keys[2];
+	unsigned	got = 0;
+
+	al_ledger_scan_begin(&scan, AL_NODES, AL_NODE_LEVEL, 2, tree->snapshot);
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(level));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE,
+				Int64GetDatum(first));
+	index_rescan(scan.desc, keys, 2, NULL, 0);
+	while (got < count && al_ledger_scan_next(&scan, true) &&
+		   get_int64(&scan, AL_NODE_INDEX) == first + got)
+		get_hash(&scan, AL_NODE_HASH, &hashes[got++]);
+	al_ledger_scan_end(&scan);
+	if (got < count)
+		return al_status_fail(err, AL_INVALID,
+							  "node " INT64_FORMAT " of level %u is missing",
+							  (int64) (first + got), level);
+	return AL_OK;
+}
+
+/* An AlMerkleFetch over the stored ledger. */
+AlStatus
+al_ledger_fetch(void *arg, unsigned level, uint64_t first, unsigned count,
+				AlHash *hashes, AlError *err)
+{
+	AlLedgerTree  *tree = arg;
+	int			offset = first % AL_MERKLE_TILE_WIDTH;
+
+	if (level > 0)
+		return fetch_nodes(tree, level, first, count, hashes, err);
+	if (tree->window != first / AL_MERKLE_TILE_WIDTH ||
+		tree->count < offset + count)
+		read_window(tree, first / AL_MERKLE_TILE_WIDTH);
+	if (tree->count < offset + count)
+		return al_status_fail(err, AL_INVALID,
+							  "leaf " INT64_FORMAT " is missing or damaged",
+							  tree->window * AL_MERKLE_TILE_WIDTH +
+							  tree->count);
+	memcpy(hashes, &tree->hashes[offset], sizeof(AlHash) * count);
+	return AL_OK;
+}
+
+/* ----------------------------------------------------------------- records */
+
+/*
+ * The stored record with an id.  The slot is the caller's to drop with
+ * ExecDropSingleTupleTableSlot(); its tuple is materialized.
+ */
+bool
+al_ledger_record(Snapshot snapshot, const pg_uuid_t *id, AlStream *stream,
+				 TupleTableSlot **slot)
+{
+	static const AttrNumber columns[AL_STREAMS] = {AL_OBJECT_ID, AL_REQUEST_ID};
+
+	for (int s = 0; s < AL_STREAMS; s++)
+	{
+		AlTableScan scan;
+		ScanKeyData key;
+		bool		found;
+
+		al_ledger_scan_begin(&scan, s, columns[s], 1, snapshot);
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ,
+					UUIDPGetDatum(id));
+		index_rescan(scan.desc, &key, 1, NULL, 0);
+		found = al_ledger_scan_next(&scan, true);
+		if (found)
+		{
+			*stream = s;
+			*slot = scan.slot;
+			ExecMaterializeSlot(*slot);
+			scan.slot = MakeSingleTupleTableSlot(RelationGetDescr(scan.rel),
+												 &TTSOpsVirtual);
+		}
+		al_ledger_scan_end(&scan);
+		if (found)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,188 @@
+/*
+ * src/backend/ledgerfuncs.c
+ *
+ * The functions of the ledger that SQL calls: arguments in, one call, result
+ * out.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/uuid.h"
+
+#include "custody.h"
+#include "proof.h"
+#include "seal.h"
+
+PG_FUNCTION_INFO_V1(audit_log_seal);
+PG_FUNCTION_INFO_V1(audit_log_wait_sealed);
+PG_FUNCTION_INFO_V1(audit_log_checkpoint);
+PG_FUNCTION_INFO_V1(audit_log_leaf);
+PG_FUNCTION_INFO_V1(audit_log_inclusion_proof);
+PG_FUNCTION_INFO_V1(audit_log_consistency_proof);
+PG_FUNCTION_INFO_V1(audit_log_witness_request);
+PG_FUNCTION_INFO_V1(audit_log_tiles);
+PG_FUNCTION_INFO_V1(audit_log_new_generation);
+PG_FUNCTION_INFO_V1(audit_log_rotate_key);
+PG_FUNCTION_INFO_V1(audit_log_add_ledger_key);
+PG_FUNCTION_INFO_V1(audit_log_add_signature);
+PG_FUNCTION_INFO_V1(audit_log_erase);
+
+/* A size that may be left out: -1 then. */
+static int64
+size_arg(FunctionCallInfo fcinfo, int n)
+{
+	int64		size;
+
+	if (PG_ARGISNULL(n))
+		return -1;
+	size = PG_GETARG_INT64(n);
+	if (size < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("size must not be negative")));
+	return size;
+}
+
+static char *
+text_arg(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/* audit.seal(): seals what has been committed. */
+Datum
+audit_log_seal(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(al_seal());
+}
+
+/* audit.wait_sealed(xid8, interval): waits until a transaction is sealed. */
+Datum
+audit_log_wait_sealed(PG_FUNCTION_ARGS)
+{
+	Interval   *timeout = PG_GETARG_INTERVAL_P(1);
+	int64		ms = timeout->time / 1000 +
+	(timeout->day + (int64) timeout->month * DAYS_PER_MONTH) *
+	(USECS_PER_DAY / 1000);
+
+	PG_RETURN_BOOL(al_seal_wait(PG_GETARG_INT64(0), Max(ms, 0)));
+}
+
+/* ------------------------------------------------------------------ proofs */
+
+/* audit.checkpoint(bigint): a checkpoint with its signatures. */
+Datum
+audit_log_checkpoint(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(al_proof_checkpoint(size_arg(fcinfo, 0))));
+}
+
+/* audit.leaf(uuid): where a record is in the ledger. */
+Datum
+audit_log_leaf(PG_FUNCTION_ARGS)
+{
+	int64		leaf = al_proof_leaf(PG_GETARG_UUID_P(0));
+
+	if (leaf < 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(leaf);
+}
+
+/* audit.inclusion_proof(uuid, bigint): that a record is in a tree. */
+Datum
+audit_log_inclusion_proof(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(al_proof_inclusion(PG_GETARG_UUID_P(0),
+														size_arg(fcinfo, 1))));
+}
+
+/* audit.consistency_proof(bigint, bigint): that a tree continues another. */
+Datum
+audit_log_consistency_proof(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(al_proof_consistency(size_arg(fcinfo, 0),
+														  size_arg(fcinfo, 1))));
+}
+
+/* audit.witness_request(bigint): what a witness is asked to sign. */
+Datum
+audit_log_witness_request(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(al_proof_witness_request(PG_GETARG_INT64(0))));
+}
+
+static void
+put_tile(void *arg, const char *path, const void *bytes, int len)
+{
+	ReturnSetInfo *rsinfo = arg;
+	bytea	   *data = palloc(VARHDRSZ + len);
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+
+	SET_VARSIZE(data, VARHDRSZ + len);
+	memcpy(VARDATA(data), bytes, len);
+	values[0] = CStringGetTextDatum(path);
+	values[1] = PointerGetDatum(data);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	pfree(data);
+}
+
+/* audit.tiles(bigint): what is new in the files of a tiled log. */
+Datum
+audit_log_tiles(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	al_proof_tiles(PG_GETARG_INT64(0), put_tile, fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+/* --------------------------------------------------------------- decisions */
+
+/* audit.new_generation(text): goes on under a new origin. */
+Datum
+audit_log_new_generation(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(al_custody_new_generation(text_arg(fcinfo, 0)));
+}
+
+/* audit.rotate_key(): makes a new key for checkpoints. */
+Datum
+audit_log_rotate_key(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(al_custody_rotate_key()));
+}
+
+/* audit.add_ledger_key(text): trusts the key of a signer or witness. */
+Datum
+audit_log_add_ledger_key(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(al_custody_add_key(text_arg(fcinfo, 0))));
+}
+
+/* audit.add_signature(text): adds a line to a checkpoint. */
+Datum
+audit_log_add_signature(PG_FUNCTION_ARGS)
+{
+	al_custody_add_signature(text_arg(fcinfo, 0));
+	PG_RETURN_VOID();
+}
+
+/* audit.erase(uuid, text): removes a record before it expires. */
+Datum
+audit_log_erase(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("id of the record must not be null")));
+	al_custody_erase(PG_GETARG_UUID_P(0), text_arg(fcinfo, 1));
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,303 @@
+/*
+ * src/backend/proof.c
+ *
+ * What is handed out about the ledger: checkpoints, proofs, tiles.  The texts
+ * are those of C2SP: tlog-checkpoint, tlog-proof, tlog-witness, tlog-tiles.
+ *
+ * Sizes are -1 for "the last one".  Only sizes that a block has had can be
+ * asked for where a checkpoint goes with the answer.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
+
+#include "core/base64.h"
+
+#include "checkpoint.h"
+#include "proof.h"
+
+/* The snapshot of one answer: what the caller's statement sees. */
+static Snapshot
+statement_snapshot(void)
+{
+	return ActiveSnapshotSet() ? GetActiveSnapshot() :
+		GetTransactionSnapshot();
+}
+
+static void
+no_ledger(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("nothing has been sealed yet"),
+			 errhint("Call audit.seal(), or have the background worker do it.")));
+}
+
+static void
+find_block(Snapshot snapshot, int64 size, AlBlock *block)
+{
+	AlBlock		last;
+
+	if (!al_ledger_last_block(snapshot, &last))
+		no_ledger();
+	if (size < 0 || size == last.size)
+		*block = last;
+	else if (!al_ledger_block_of_size(snapshot, size, block))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no checkpoint of size " INT64_FORMAT, size),
+				 errhint("The sizes are those in audit.ledger_blocks.")));
+}
+
+static char *
+note_of(Snapshot snapshot, const AlBlock *block)
+{
+	AlGeneration generation;
+
+	if (!al_ledger_generation(snapshot, block->generation, &generation))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("generation %d of the ledger is missing",
+						block->generation)));
+	return al_checkpoint_note(snapshot, block, &generation);
+}
+
+static char *
+take(AlBuf *buf)
+{
+	char	   *text;
+
+	if (buf->failed)
+	{
+		al_buf_free(buf);
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	}
+	text = pnstrdup(buf->data ? buf->data : "", buf->len);
+	al_buf_free(buf);
+	return text;
+}
+
+char *
+al_proof_checkpoint(int64 size)
+{
+	Snapshot	snapshot = statement_snapshot();
+	AlBlock		block;
+
+	find_block(snapshot, size, &block);
+	return note_of(snapshot, &block);
+}
+
+/* The leaf of a record, or -1 if it is not sealed. */
+int64
+al_proof_leaf(const pg_uuid_t *id)
+{
+	return al_ledger_find(statement_snapshot(), id);
+}
+
+char *
+al_proof_inclusion(const pg_uuid_t *id, int64 size)
+{
+	Snapshot	snapshot = statement_snapshot();
+	AlBlock		block;
+	int64		leaf;
+	AlLedgerTree tree;
+	AlMerkleProof proof;
+	AlBuf		out = {0};
+	AlError		err = {{0}};
+	AlStatus	status;
+	char	   *note;
+
+	find_block(snapshot, size, &block);
+	leaf = al_ledger_find(snapshot, id);
+	if (leaf < 0 || leaf >= block.size)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("record \"%s\" is not in the ledger of that size",
+						DatumGetCString(DirectFunctionCall1(uuid_out,
+															UUIDPGetDatum(id)))),
+				 errhint("Records are sealed after they are committed; see audit.wait_sealed().")));
+	note = note_of(snapshot, &block);
+	al_ledger_tree_begin(&tree, snapshot);
+	al_leaf_check(al_merkle_prove_inclusion(al_leaf_sha256(), leaf,
+											block.size, al_ledger_fetch,
+											&tree, &proof, &err), &err);
+	status = al_tlog_format_proof(leaf, &proof, NULL, 0, note, strlen(note),
+								  &out, &err);
+	if (status != AL_OK)
+		al_buf_free(&out);
+	al_leaf_check(status, &err);
+	return take(&out);
+}
+
+static void
+prove_consistency(Snapshot snapshot, int64 old_size, int64 size,
+				  StringInfo out)
+{
+	AlLedgerTree tree;
+	AlMerkleProof proof;
+	AlError		err = {{0}};
+
+	if (old_size < 0 || old_size > size)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("old size must be between 0 and " INT64_FORMAT,
+						size)));
+	al_ledger_tree_begin(&tree, snapshot);
+	al_leaf_check(al_merkle_prove_consistency(al_leaf_sha256(), old_size,
+											  size, al_ledger_fetch, &tree,
+											  &proof, &err), &err);
+	for (int i = 0; i < proof.count; i++)
+	{
+		char		line[AL_BASE64_ENCODED_LEN(AL_SHA256_LEN) + 1];
+
+		line[al_base64_encode_to(proof.hashes[i].bytes, AL_SHA256_LEN,
+								 line)] = '\0';
+		appendStringInfo(out, "%s\n", line);
+	}
+}
+
+/* The hashes, in base64, a line each. */
+char *
+al_proof_consistency(int64 old_size, int64 size)
+{
+	Snapshot	snapshot = statement_snapshot();
+	AlBlock		last;
+	StringInfoData out;
+
+	if (!al_ledger_last_block(snapshot, &last))
+		no_ledger();
+	if (size > last.size)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the ledger has only " INT64_FORMAT " leaves",
+						last.size)));
+	initStringInfo(&out);
+	prove_consistency(snapshot, old_size, size < 0 ? last.size : size, &out);
+	return out.data;
+}
+
+/* What a witness that has seen "old_size" leaves is asked to sign. */
+char *
+al_proof_witness_request(int64 old_size)
+{
+	Snapshot	snapshot = statement_snapshot();
+	AlBlock		last;
+	StringInfoData out;
+
+	if (!al_ledger_last_block(snapshot, &last))
+		no_ledger();
+	initStringInfo(&out);
+	appendStringInfo(&out, "old " INT64_FORMAT "\n", old_size);
+	prove_consistency(snapshot, old_size, last.size, &out);
+	appendStringInfo(&out, "\n%s", note_of(snapshot, &last));
+	return out.data;
+}
+
+/* ------------------------------------------------------------------- tiles */
+
+static void
+emit_tile(const AlTile *tile, const void *bytes, int len, AlTileSink sink,
+		  void *arg)
+{
+	AlBuf		path = {0};
+	AlError		err = {{0}};
+	AlStatus	status = al_tlog_format_tile_path(tile, &path, &err);
+
+	if (status != AL_OK)
+		al_buf_free(&path);
+	al_leaf_check(status, &err);
+	sink(arg, take(&path), bytes, len);
+}
+
+/* The entries of a window: each with its length in two bytes in front. */
+static void
+emit_entries(Snapshot snapshot, const AlTile *tile, AlTileSink sink,
+			 void *arg)
+{
+	AlTableScan scan;
+	AlBundle   *bundle = palloc(sizeof(AlBundle));
+	StringInfoData out;
+	unsigned	n = 0;
+
+	initStringInfo(&out);
+	al_ledger_bundles_begin(&scan, snapshot,
+							tile->index * AL_MERKLE_TILE_WIDTH);
+	while (n < tile->width && al_ledger_bundles_next(&scan, bundle))
+		for (int i = 0; i < bundle->count && n < tile->width; i++, n++)
+		{
+			uint16		len = pg_hton16(AL_SHA256_LEN);
+			AlHash		entry;
+
+			al_leaf_entry(&bundle->leaves[i], &entry);
+			appendBinaryStringInfo(&out, (char *) &len, sizeof(len));
+			appendBinaryStringInfo(&out, (char *) entry.bytes,
+								   sizeof(entry.bytes));
+		}
+	al_ledger_scan_end(&scan);
+	emit_tile(tile, out.data, out.len, sink, arg);
+}
+
+static void
+emit_hashes(AlLedgerTree *tree, const AlTile *tile, AlTileSink sink,
+			void *arg)
+{
+	AlHash		hashes[AL_MERKLE_TILE_WIDTH];
+	AlError		err = {{0}};
+
+	al_leaf_check(al_ledger_fetch(tree, tile->level * AL_MERKLE_TILE_HEIGHT,
+								  tile->index * AL_MERKLE_TILE_WIDTH,
+								  tile->width, hashes, &err), &err);
+	emit_tile(tile, hashes, tile->width * sizeof(AlHash), sink, arg);
+}
+
+/*
+ * Every tile that is new since the tree had "from" leaves: whole ones, and
+ * the partial ones of the last checkpoint.
+ */
+void
+al_proof_tiles(int64 from, AlTileSink sink, void *arg)
+{
+	Snapshot	snapshot = statement_snapshot();
+	AlBlock		last;
+	AlLedgerTree *tree = palloc(sizeof(AlLedgerTree));
+
+	if (!al_ledger_last_block(snapshot, &last))
+		no_ledger();
+	if (from < 0 || from > last.size)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("size must be between 0 and " INT64_FORMAT,
+						last.size)));
+	al_ledger_tree_begin(tree, snapshot);
+	for (unsigned level = 0;; level++)
+	{
+		int			shift = level * AL_MERKLE_TILE_HEIGHT;
+		int64		nodes = shift < 63 ? last.size >> shift : 0;
+		int64		first = shift < 63 ? from >> shift : 0;
+
+		if (nodes == 0 || (level > 0 && nodes == first))
+			break;
+		for (int64 index = first / AL_MERKLE_TILE_WIDTH;
+			 index * AL_MERKLE_TILE_WIDTH < nodes; index++)
+		{
+			AlTile		tile = {false, level, index, 0};
+
+			CHECK_FOR_INTERRUPTS();
+			tile.width = Min(AL_MERKLE_TILE_WIDTH,
+							 nodes - index * AL_MERKLE_TILE_WIDTH);
+			if (index * AL_MERKLE_TILE_WIDTH + tile.width == first)
+				continue;
+			emit_hashes(tree, &tile, sink, arg);
+			if (level == 0)
+			{
+				tile.entries = true;
+				emit_entries(snapshot, &tile, sink, arg);
+			}
+		}
+	}
+}

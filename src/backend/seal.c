@@ -1,0 +1,570 @@
+/*
+ * src/backend/seal.c
+ *
+ * Sealing: committed records become leaves of the ledger.
+ *
+ * One sealer at a time: it holds ExclusiveLock on audit.ledger_blocks until
+ * its transaction ends.  The order of what follows must not change:
+ *
+ *	lock		nobody else can add a block
+ *	snapshot	a new one, taken under the lock: with an older one the block
+ *				could miss what its predecessor's snapshot has already seen,
+ *				or be computed from another predecessor
+ *	rows		see harvest.c
+ *	write		bundles, nodes and the block, in this transaction
+ *	sign		the checkpoint is made, and handed to nobody yet
+ *	commit		durable, whatever synchronous_commit says
+ *	publish		file, log line, notification; still under the lock
+ *
+ * The snapshot is our own, so that the isolation level of the caller's
+ * transaction does not matter.  Nor does what that transaction has written
+ * before: its id counts as running in the snapshot that is stored, so that
+ * its records are in the next block.
+ *
+ * In another cluster (a restored dump, pg_upgrade) transaction ids start
+ * anew, and the ids stored in records say nothing about who sees them.  The
+ * first block there takes every record that is no leaf yet; later blocks look
+ * up the records that are older than it.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/pg_bswap.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/predicate.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "checkpoint.h"
+#include "guc.h"
+#include "harvest.h"
+#include "seal.h"
+
+#define WRITE_BUNDLES 16		/* rows written at a time */
+#define WRITE_NODES 256
+#define POLL_MS 50
+
+/* A tree under construction. */
+typedef struct Sealer
+{
+	MemoryContext context;		/* of tuples that wait */
+	AlFrontier	frontier;
+	AlBundle	bundle;
+	HeapTuple	bundles[WRITE_BUNDLES];
+	int			nbundles;
+	HeapTuple	nodes[WRITE_NODES];
+	int			nnodes;
+} Sealer;
+
+/* The right edge after the last block that this process has sealed. */
+static AlFrontier kept;
+static AlHash kept_root;
+
+/* Takes the sealer's lock, which lasts until the transaction ends. */
+Relation
+al_seal_lock(void)
+{
+	Relation	rel;
+
+	PreventCommandDuringRecovery("sealing the ledger");
+	PreventCommandIfReadOnly("sealing the ledger");
+	PreventCommandIfParallelMode("sealing the ledger");
+	/* A block that is rolled back must not have been signed. */
+	if (GetCurrentTransactionNestLevel() > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("the ledger cannot be sealed inside a subtransaction"),
+				 errhint("Call audit.seal() outside of savepoints and of blocks with an EXCEPTION clause.")));
+	rel = al_store_open_read(AL_BLOCKS);
+	LockRelation(rel, ExclusiveLock);
+	al_store_close(al_store_open(AL_BUNDLES));
+	al_store_close(al_store_open(AL_NODES));
+	al_store_close(al_store_open(AL_BLOCKS));
+	al_store_close(al_store_open(AL_GENERATIONS));
+	return rel;
+}
+
+/* A snapshot of this moment, registered; the lock must be held. */
+Snapshot
+al_seal_snapshot(void)
+{
+	return RegisterSnapshot(GetLatestSnapshot());
+}
+
+/* ---------------------------------------------------------------- snapshot */
+
+static uint64
+widen(TransactionId xid, FullTransactionId next)
+{
+	uint32		epoch = EpochFromFullTransactionId(next);
+
+	if (!TransactionIdIsNormal(xid))
+		return xid;
+	if (xid > XidFromFullTransactionId(next))
+		epoch--;
+	return U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch,
+																	 xid));
+}
+
+static int
+compare_txids(const void *a, const void *b)
+{
+	uint64		x = *(const uint64 *) a;
+	uint64		y = *(const uint64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* What a snapshot sees, with our own transaction as one that is running. */
+static AlTxids *
+snapshot_txids(Snapshot snapshot, uint64 own_txid)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	AlTxids    *txids = palloc0(AL_TXIDS_SIZE(snapshot->xcnt + 1));
+	uint32		n = 0;
+
+	txids->xmin = widen(snapshot->xmin, next);
+	txids->xmax = widen(snapshot->xmax, next);
+	for (uint32 i = 0; i < snapshot->xcnt; i++)
+		txids->xip[n++] = widen(snapshot->xip[i], next);
+	if (own_txid != 0 && own_txid < txids->xmax)
+	{
+		txids->xip[n++] = own_txid;
+		txids->xmin = Min(txids->xmin, own_txid);
+	}
+	qsort(txids->xip, n, sizeof(uint64), compare_txids);
+	/* While a transaction is being prepared its id shows up twice. */
+	for (uint32 i = 0; i < n; i++)
+		if (i == 0 || txids->xip[i] != txids->xip[i - 1])
+			txids->xip[txids->nxip++] = txids->xip[i];
+	SET_VARSIZE(txids, AL_TXIDS_SIZE(txids->nxip));
+	return txids;
+}
+
+/* Takes every record that the snapshot of the scan itself sees. */
+static AlTxids *
+all_txids(void)
+{
+	AlTxids    *txids = palloc0(AL_TXIDS_SIZE(0));
+
+	txids->xmin = txids->xmax = PG_UINT64_MAX;
+	SET_VARSIZE(txids, AL_TXIDS_SIZE(0));
+	return txids;
+}
+
+/* ----------------------------------------------------------------- writing */
+
+static Datum
+bytes_datum(const void *bytes, Size size)
+{
+	bytea	   *result = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(result, VARHDRSZ + size);
+	memcpy(VARDATA(result), bytes, size);
+	return PointerGetDatum(result);
+}
+
+static bytea *
+new_bytea(Size size)
+{
+	bytea	   *result = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(result, VARHDRSZ + size);
+	return result;
+}
+
+static void
+write_rows(Sealer *sealer)
+{
+	if (sealer->nbundles > 0)
+		al_store_write(AL_BUNDLES, sealer->bundles, sealer->nbundles);
+	if (sealer->nnodes > 0)
+		al_store_write(AL_NODES, sealer->nodes, sealer->nnodes);
+	sealer->nbundles = sealer->nnodes = 0;
+	MemoryContextReset(sealer->context);
+}
+
+static void
+finish_bundle(Sealer *sealer)
+{
+	AlBundle   *bundle = &sealer->bundle;
+	MemoryContext old;
+	bytea	   *ids;
+	bytea	   *expires;
+	bytea	   *inner;
+	Datum		values[AL_BUNDLE_COLUMNS];
+	bool		nulls[AL_BUNDLE_COLUMNS] = {false};
+
+	if (bundle->count == 0)
+		return;
+	old = MemoryContextSwitchTo(sealer->context);
+	ids = new_bytea(UUID_LEN * bundle->count);
+	expires = new_bytea(sizeof(int64) * bundle->count);
+	inner = new_bytea(sizeof(AlHash) * bundle->count);
+	for (int i = 0; i < bundle->count; i++)
+	{
+		const AlLeaf *leaf = &bundle->leaves[i];
+		uint64		expire = pg_hton64((uint64) leaf->expire);
+
+		memcpy(VARDATA(ids) + UUID_LEN * i, leaf->id.data, UUID_LEN);
+		memcpy(VARDATA(expires) + sizeof(expire) * i, &expire,
+			   sizeof(expire));
+		memcpy(VARDATA(inner) + sizeof(AlHash) * i, leaf->inner.bytes,
+			   sizeof(AlHash));
+	}
+	values[AL_BUNDLE_FIRST_LEAF - 1] = Int64GetDatum(bundle->first_leaf);
+	values[AL_BUNDLE_LEAVES - 1] = Int32GetDatum(bundle->count);
+	values[AL_BUNDLE_IDS - 1] = PointerGetDatum(ids);
+	values[AL_BUNDLE_EXPIRES - 1] = PointerGetDatum(expires);
+	values[AL_BUNDLE_INNER - 1] = PointerGetDatum(inner);
+	sealer->bundles[sealer->nbundles++] = al_store_form(AL_BUNDLES, values,
+														nulls);
+	MemoryContextSwitchTo(old);
+	bundle->first_leaf += bundle->count;
+	bundle->count = 0;
+	if (sealer->nbundles == WRITE_BUNDLES)
+		write_rows(sealer);
+}
+
+/* An AlMerkleEmit: a node of a stored level is complete. */
+static AlStatus
+add_node(void *arg, unsigned level, uint64_t index, const AlHash *hash)
+{
+	Sealer	   *sealer = arg;
+	MemoryContext old = MemoryContextSwitchTo(sealer->context);
+	Datum		values[AL_NODE_COLUMNS];
+	bool		nulls[AL_NODE_COLUMNS] = {false};
+
+	values[AL_NODE_LEVEL - 1] = Int32GetDatum(level);
+	values[AL_NODE_INDEX - 1] = Int64GetDatum(index);
+	values[AL_NODE_HASH - 1] = bytes_datum(hash->bytes, sizeof(hash->bytes));
+	sealer->nodes[sealer->nnodes++] = al_store_form(AL_NODES, values, nulls);
+	MemoryContextSwitchTo(old);
+	return AL_OK;
+}
+
+static void
+append_leaf(Sealer *sealer, const AlLeaf *leaf)
+{
+	AlHash		hash;
+
+	al_leaf_hash(leaf, &hash);
+	al_leaf_check(al_merkle_append(al_leaf_sha256(), &sealer->frontier, &hash,
+								   add_node, sealer), NULL);
+	sealer->bundle.leaves[sealer->bundle.count++] = *leaf;
+	if (sealer->frontier.size % AL_MERKLE_TILE_WIDTH == 0)
+		finish_bundle(sealer);
+	/* One leaf can complete a node of each stored level. */
+	if (sealer->nnodes >= WRITE_NODES - AL_MERKLE_MAX_LEVELS)
+		write_rows(sealer);
+}
+
+static Datum
+system_datum(uint64 system_identifier)
+{
+	return CStringGetTextDatum(psprintf(UINT64_FORMAT, system_identifier));
+}
+
+static void
+write_block(const AlBlock *block)
+{
+	Datum		values[AL_BLOCK_COLUMNS];
+	bool		nulls[AL_BLOCK_COLUMNS] = {false};
+	HeapTuple	tuple;
+
+	values[AL_BLOCK_BLOCK - 1] = Int64GetDatum(block->number);
+	values[AL_BLOCK_FIRST_LEAF - 1] = Int64GetDatum(block->first_leaf);
+	values[AL_BLOCK_SIZE - 1] = Int64GetDatum(block->size);
+	values[AL_BLOCK_SEALED_AT - 1] = TimestampTzGetDatum(block->sealed_at);
+	values[AL_BLOCK_GENERATION - 1] = Int32GetDatum(block->generation);
+	values[AL_BLOCK_TIMELINE - 1] = Int32GetDatum(block->timeline);
+	values[AL_BLOCK_SYSTEM - 1] = system_datum(block->system_identifier);
+	values[AL_BLOCK_ROOT - 1] = bytes_datum(block->root.bytes,
+											sizeof(block->root.bytes));
+	values[AL_BLOCK_SNAPSHOT - 1] = PointerGetDatum(block->snapshot);
+	tuple = al_store_form(AL_BLOCKS, values, nulls);
+	al_store_write(AL_BLOCKS, &tuple, 1);
+}
+
+/* ------------------------------------------------------------- generations */
+
+/* The origin of the first generation of this database's ledger. */
+static char *
+first_origin(void)
+{
+	char	   *name;
+	char	   *origin;
+
+	if (al_guc_ledger_origin && *al_guc_ledger_origin)
+		return pstrdup(al_guc_ledger_origin);
+	name = get_database_name(MyDatabaseId);
+	for (char *p = name; *p; p++)
+		if (!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL)
+			*p = '_';
+	origin = psprintf("audit_log/" UINT64_FORMAT "/%s",
+					  GetSystemIdentifier(), name);
+	return origin;
+}
+
+static void
+begin_first_generation(AlGeneration *generation)
+{
+	Relation	rel;
+	Datum		values[AL_GENERATION_COLUMNS];
+	bool		nulls[AL_GENERATION_COLUMNS] = {false};
+	HeapTuple	tuple;
+
+	memset(generation, 0, sizeof(*generation));
+	generation->generation = 1;
+	generation->system_identifier = GetSystemIdentifier();
+	generation->origin = first_origin();
+	values[AL_GENERATION_GENERATION - 1] = Int32GetDatum(1);
+	values[AL_GENERATION_FIRST_LEAF - 1] = Int64GetDatum(0);
+	values[AL_GENERATION_SYSTEM - 1] =
+		system_datum(generation->system_identifier);
+	values[AL_GENERATION_STARTED_AT - 1] =
+		TimestampTzGetDatum(GetCurrentTimestamp());
+	values[AL_GENERATION_ORIGIN - 1] =
+		CStringGetTextDatum(generation->origin);
+	nulls[AL_GENERATION_RECORD_ID - 1] = true;
+	nulls[AL_GENERATION_REASON - 1] = true;
+	nulls[AL_GENERATION_PREVIOUS - 1] = true;
+	tuple = al_store_form(AL_GENERATIONS, values, nulls);
+	al_store_write(AL_GENERATIONS, &tuple, 1);
+
+	/* Writers that have found no ledger must look again before they purge. */
+	rel = al_store_open_read(AL_OBJECTS);
+	CacheInvalidateRelcache(rel);
+	al_store_close(rel);
+	rel = al_store_open_read(AL_REQUESTS);
+	CacheInvalidateRelcache(rel);
+	al_store_close(rel);
+}
+
+static void
+check_system(const AlGeneration *generation)
+{
+	if (generation->system_identifier == GetSystemIdentifier())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the ledger was begun in another cluster"),
+			 errdetail("Generation %d belongs to system identifier " UINT64_FORMAT ", this is " UINT64_FORMAT ".",
+					   generation->generation,
+					   generation->system_identifier,
+					   GetSystemIdentifier()),
+			 errhint("After a restore or an upgrade call audit.new_generation() to go on under a new origin.")));
+}
+
+/* ----------------------------------------------------------------- sealing */
+
+static void
+begin_tree(Sealer *sealer, Snapshot snapshot, const AlBlock *last)
+{
+	AlLedgerTree *tree;
+	AlHash		root;
+	AlError		err = {{0}};
+
+	sealer->context = AllocSetContextCreate(CurrentMemoryContext,
+											"audit_log ledger rows",
+											ALLOCSET_DEFAULT_SIZES);
+	sealer->nbundles = sealer->nnodes = 0;
+	sealer->bundle.first_leaf = last->size;
+	sealer->bundle.count = 0;
+	if (last->size == kept.size && last->size > 0 &&
+		memcmp(&last->root, &kept_root, sizeof(kept_root)) == 0)
+	{
+		sealer->frontier = kept;
+		return;
+	}
+	tree = palloc(sizeof(AlLedgerTree));
+	al_ledger_tree_begin(tree, snapshot);
+	al_leaf_check(al_merkle_restore(al_leaf_sha256(), last->size,
+									al_ledger_fetch, tree,
+									&sealer->frontier, &err), &err);
+	al_leaf_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier, &root),
+				  NULL);
+	if (last->number > 0 && memcmp(&root, &last->root, sizeof(root)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the stored tree does not have the root of block " INT64_FORMAT,
+						last->number),
+				 errhint("Call audit.verify_ledger() to see what was changed, and audit.new_generation() to go on.")));
+	pfree(tree);
+}
+
+/* Appends the records of the new block. */
+static void
+append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
+			   const AlBlock *block, const AlGeneration *generation,
+			   uint64 own_txid)
+{
+	bool		moved = last->number > 0 &&
+	last->system_identifier != block->system_identifier;
+	TimestampTz moved_at = moved ? DT_NOBEGIN : al_ledger_moved_at(snapshot);
+	AlIdSet		sealed = {NULL, 0};
+	AlHarvest  *harvest = al_harvest_begin(snapshot, own_txid);
+	const AlHarvested *record;
+	const pg_uuid_t *first = NULL;
+	uint64		txid;
+
+	if (generation->generation > last->generation && generation->has_record)
+	{
+		/* The record that begins a generation is its first leaf. */
+		AlStream	stream;
+		TupleTableSlot *slot;
+		AlLeaf		leaf;
+
+		if (al_ledger_record(snapshot, &generation->record_id, &stream,
+							 &slot))
+		{
+			al_leaf_make(stream, slot, &leaf);
+			ExecDropSingleTupleTableSlot(slot);
+			append_leaf(sealer, &leaf);
+			first = &generation->record_id;
+		}
+	}
+	if (moved)
+		al_ledger_ids_load(snapshot, last->size, &sealed);
+	al_harvest_block(harvest, last->number > 0 && !moved ? last->snapshot :
+					 NULL, moved ? all_txids() : block->snapshot);
+	while ((record = al_harvest_next(harvest, &txid)) != NULL)
+	{
+		const pg_uuid_t *id = &record->leaf.id;
+
+		if (first && memcmp(id, first, UUID_LEN) == 0)
+			continue;
+		if (moved && al_ledger_ids_has(&sealed, id))
+			continue;
+		if (moved_at != DT_NOBEGIN && al_ledger_id_time(id) <= moved_at &&
+			al_ledger_find(snapshot, id) >= 0)
+			continue;
+		append_leaf(sealer, &record->leaf);
+	}
+	al_harvest_end(harvest);
+	finish_bundle(sealer);
+	write_rows(sealer);
+}
+
+/* Was the last checkpoint not published?  A crash can do that. */
+static bool
+file_is_behind(Snapshot snapshot, const char *note, const AlBlock *last,
+			   const AlGeneration *generation)
+{
+	AlCheckpoint checkpoint;
+
+	if (al_checkpoint_path(snapshot, generation) == NULL)
+		return false;
+	return note == NULL || !al_checkpoint_parse(note, &checkpoint) ||
+		checkpoint.size != last->size ||
+		checkpoint.origin_len != strlen(generation->origin) ||
+		memcmp(checkpoint.origin, generation->origin,
+			   checkpoint.origin_len) != 0;
+}
+
+static bool
+heartbeat_due(const AlBlock *last, TimestampTz now)
+{
+	return now < last->sealed_at ||
+		now >= last->sealed_at +
+		(TimestampTz) al_guc_ledger_heartbeat * USECS_PER_SEC;
+}
+
+/*
+ * Seals what has been committed, and returns how many records that were.
+ * The block becomes part of the ledger when the transaction commits.
+ */
+int64
+al_seal(void)
+{
+	Relation	lock = al_seal_lock();
+	Snapshot	snapshot = al_seal_snapshot();
+	FullTransactionId own = GetTopFullTransactionIdIfAny();
+	uint64		own_txid = FullTransactionIdIsValid(own) ?
+	U64FromFullTransactionId(own) : 0;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "audit_log sealer",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	AlBlock		last = {0};
+	AlBlock		block = {0};
+	AlGeneration generation;
+	Sealer	   *sealer = palloc(sizeof(Sealer));
+	char	   *note;
+
+	(void) al_ledger_last_block(snapshot, &last);
+	if (!al_ledger_last_generation(snapshot, &generation))
+		begin_first_generation(&generation);
+	check_system(&generation);
+	note = al_checkpoint_guard(snapshot, &last, &generation);
+
+	block.number = last.number + 1;
+	block.first_leaf = last.size;
+	block.sealed_at = GetCurrentTimestamp();
+	block.generation = generation.generation;
+	block.timeline = GetWALInsertionTimeLine();
+	block.system_identifier = GetSystemIdentifier();
+	block.snapshot = snapshot_txids(snapshot, own_txid);
+	begin_tree(sealer, snapshot, &last);
+	append_records(sealer, snapshot, &last, &block, &generation, own_txid);
+	block.size = sealer->frontier.size;
+	al_leaf_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier,
+								 &block.root), NULL);
+	if (block.size > last.size || last.number == 0 ||
+		generation.generation > last.generation ||
+		heartbeat_due(&last, block.sealed_at))
+	{
+		write_block(&block);
+		al_checkpoint_publish(snapshot, &block, &generation, true);
+		/* If the transaction aborts, the root will not match and it is not used. */
+		kept = sealer->frontier;
+		kept_root = block.root;
+	}
+	else if (file_is_behind(snapshot, note, &last, &generation))
+		al_checkpoint_publish(snapshot, &last, &generation, false);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	UnregisterSnapshot(snapshot);
+	table_close(lock, NoLock);
+	return block.size - last.size;
+}
+
+/* Is a transaction's outcome sealed?  Waits for it, -1 for ever. */
+bool
+al_seal_wait(uint64 txid, int64 timeout_ms)
+{
+	TimestampTz start = GetCurrentTimestamp();
+
+	for (;;)
+	{
+		Snapshot	snapshot = al_seal_snapshot();
+		AlBlock		last;
+		bool		sealed = al_ledger_last_block(snapshot, &last) &&
+		al_ledger_txid_visible(last.snapshot, txid);
+
+		UnregisterSnapshot(snapshot);
+		if (sealed)
+			return true;
+		if (timeout_ms >= 0 &&
+			TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+									   timeout_ms))
+			return false;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT |
+						 WL_EXIT_ON_PM_DEATH, POLL_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}

@@ -1,0 +1,196 @@
+/*
+ * src/backend/worker.c
+ *
+ * The background worker that seals and purges: one for each database that
+ * audit.ledger_database names, registered when the library is preloaded.
+ *
+ * A cycle is up to three transactions: record the coverage if that is due,
+ * seal, purge.  Each stands alone.  What fails is a WARNING, and the next
+ * cycle comes later, twice as late each time; no writer ever notices.  Until
+ * the extension is created in the database, there is nothing to do.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+#include "utils/wait_event.h"
+
+#include "guc.h"
+#include "purge.h"
+#include "seal.h"
+#include "worker.h"
+
+#define RESTART_S 30
+#define MAX_BACK_OFF_S 300
+#define PURGE_A_CYCLE 100000	/* records of each stream */
+#define COVER_EVERY (60 * USECS_PER_SEC)	/* looks whether it is due */
+
+PGDLLEXPORT void audit_log_worker_main(Datum arg);
+
+static TimestampTz covered = DT_NOBEGIN;
+
+static void
+cover(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			ret;
+
+	if (al_guc_coverage_interval == 0 ||
+		(now >= covered && now < covered + COVER_EVERY))
+		return;
+	SPI_connect();
+	ret = SPI_execute(psprintf("SELECT audit.record_coverage(pg_catalog.make_interval(secs => %d))",
+							   al_guc_coverage_interval), false, 0);
+	if (ret != SPI_OK_SELECT)
+		elog(ERROR, "could not record the coverage: %s",
+			 SPI_result_code_string(ret));
+	SPI_finish();
+	covered = now;
+}
+
+static void
+seal(void)
+{
+	(void) al_seal();
+}
+
+static void
+purge(void)
+{
+	(void) al_purge_all(AL_OBJECTS, PURGE_A_CYCLE);
+	(void) al_purge_all(AL_REQUESTS, PURGE_A_CYCLE);
+}
+
+/* Runs one step in a transaction of its own; false if it failed. */
+static bool
+run(void (*step) (void), const char *activity, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		done = true;
+
+	PG_TRY();
+	{
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pgstat_report_activity(STATE_RUNNING, activity);
+		if (OidIsValid(get_extension_oid("audit_log", true)))
+			step();
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		/* A request to stop is not a failure of the step. */
+		if (error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			proc_exit(1);
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("audit ledger: %s failed: %s", activity,
+						error->message),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0,
+				 error->hint ? errhint("%s", error->hint) : 0));
+		done = false;
+	}
+	PG_END_TRY();
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(context);
+	return done;
+}
+
+void
+audit_log_worker_main(Datum arg)
+{
+	MemoryContext context;
+	int			back_off = 0;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, NULL, 0);
+
+	context = AllocSetContextCreate(TopMemoryContext, "audit_log worker",
+									ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		bool		done = run(cover, "recording coverage", context);
+
+		done = run(seal, "sealing", context) && done;
+		done = run(purge, "purging", context) && done;
+		back_off = done ? 0 : Min(Max(2 * back_off, al_guc_ledger_interval),
+								  MAX_BACK_OFF_S);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 (al_guc_ledger_interval + back_off) * 1000L,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
+}
+
+/* Registers a worker for each database; the library is being preloaded. */
+void
+al_worker_register(void)
+{
+	char	   *list = pstrdup(al_guc_ledger_database ?
+							   al_guc_ledger_database : "");
+	List	   *names;
+	ListCell   *lc;
+
+	if (!SplitIdentifierString(list, ',', &names))
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid list syntax in parameter \"%s\"",
+						"audit.ledger_database")));
+		return;
+	}
+	foreach(lc, names)
+	{
+		BackgroundWorker worker;
+
+		memset(&worker, 0, sizeof(worker));
+		worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+			BGWORKER_BACKEND_DATABASE_CONNECTION;
+		worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+		worker.bgw_restart_time = RESTART_S;
+		strlcpy(worker.bgw_library_name, "audit_log", BGW_MAXLEN);
+		strlcpy(worker.bgw_function_name, "audit_log_worker_main",
+				BGW_MAXLEN);
+		snprintf(worker.bgw_name, BGW_MAXLEN, "audit_log sealer of %s",
+				 (char *) lfirst(lc));
+		strlcpy(worker.bgw_type, "audit_log sealer", BGW_MAXLEN);
+		strlcpy(worker.bgw_extra, lfirst(lc), sizeof(worker.bgw_extra));
+		RegisterBackgroundWorker(&worker);
+	}
+	list_free(names);
+	pfree(list);
+}
