@@ -2877,6 +2877,19 @@ GRANT SELECT ON audit.status TO audit_log_reader;
 COMMENT ON VIEW audit.status IS
 	'state of the ledger: how large, when sealed, what waits; stopped means that no block came for three heartbeats';
 
+CREATE FUNCTION audit.verify_ledger(from_leaf bigint DEFAULT 0,
+									to_leaf bigint DEFAULT NULL,
+									checkpoint text DEFAULT NULL,
+									OUT kind text, OUT leaf bigint,
+									OUT id uuid, OUT detail text)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_verify_ledger';
+REVOKE ALL ON FUNCTION audit.verify_ledger(bigint, bigint, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.verify_ledger(bigint, bigint, text)
+	TO audit_log_reader;
+COMMENT ON FUNCTION audit.verify_ledger(bigint, bigint, text) IS
+	'compares the records, the ledger and a checkpoint, and returns what does not fit; no row means that all is well';
+
 /* ---------------------------------------------- the ledger in plain SQL */
 
 /* Bound to pgcrypto's function where the extension is installed. */

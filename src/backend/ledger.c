@@ -19,7 +19,9 @@
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -41,8 +43,12 @@ void
 al_ledger_scan_begin(AlTableScan *scan, AlStream table, AttrNumber column,
 					 int nkeys, Snapshot snapshot)
 {
+	/* Few records have no entity key, and none of them is searched by it. */
+	bool		whole = table != AL_OBJECTS || column != AL_OBJECT_ENTITY_KEY;
+
+	scan->context = CurrentMemoryContext;
 	scan->rel = al_store_open_read(table);
-	scan->index = index_open(al_store_find_index(scan->rel, column),
+	scan->index = index_open(al_store_find_index(scan->rel, column, whole),
 							 AccessShareLock);
 	scan->slot = table_slot_create(scan->rel, NULL);
 	scan->desc = index_beginscan(scan->rel, scan->index, snapshot, nkeys, 0);
@@ -53,8 +59,15 @@ al_ledger_scan_begin(AlTableScan *scan, AlStream table, AttrNumber column,
 bool
 al_ledger_scan_next(AlTableScan *scan, bool forward)
 {
-	return index_getnext_slot(scan->desc, forward ? ForwardScanDirection :
-							  BackwardScanDirection, scan->slot);
+	/* The access method keeps what it allocates as long as the scan. */
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+	bool		found = index_getnext_slot(scan->desc,
+										   forward ? ForwardScanDirection :
+										   BackwardScanDirection,
+										   scan->slot);
+
+	MemoryContextSwitchTo(old);
+	return found;
 }
 
 void
@@ -654,6 +667,39 @@ al_ledger_fetch(void *arg, unsigned level, uint64_t first, unsigned count,
 }
 
 /* ----------------------------------------------------------------- records */
+
+/*
+ * Has audit.erase() removed a record?  The record that says so is a leaf
+ * itself, or will be.
+ */
+bool
+al_ledger_erased(Snapshot snapshot, const pg_uuid_t *id)
+{
+	AlTableScan scan;
+	ScanKeyData key;
+	char	   *id_text = DatumGetCString(DirectFunctionCall1(uuid_out,
+															  UUIDPGetDatum(id)));
+	bool		found = false;
+
+	al_ledger_scan_begin(&scan, AL_OBJECTS, AL_OBJECT_ENTITY_KEY, 1,
+						 snapshot);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(id_text));
+	key.sk_collation = scan.index->rd_indcollation[0];
+	index_rescan(scan.desc, &key, 1, NULL, 0);
+	while (!found && al_ledger_scan_next(&scan, true))
+	{
+		char	   *entity = get_text(&scan, AL_OBJECT_ENTITY);
+
+		found = entity != NULL &&
+			strcmp(get_text(&scan, AL_OBJECT_OPERATION), "ddl") == 0 &&
+			strcmp(get_text(&scan, AL_OBJECT_SCHEMA_NAME), "audit") == 0 &&
+			strcmp(get_text(&scan, AL_OBJECT_DAO_NAME), "ledger") == 0 &&
+			strncmp(entity, "{\"event\":\"erase\"", 16) == 0;
+	}
+	al_ledger_scan_end(&scan);
+	return found;
+}
 
 /*
  * The stored record with an id.  The slot is the caller's to drop with

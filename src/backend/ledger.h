@@ -69,6 +69,7 @@ typedef struct AlBundle
 /* Rows of one table in the order of an index. */
 typedef struct AlTableScan
 {
+	MemoryContext context;		/* in which the scan was begun */
 	Relation	rel;
 	Relation	index;
 	struct IndexScanDescData *desc;
@@ -124,6 +125,7 @@ extern void al_ledger_tree_begin(AlLedgerTree *tree, Snapshot snapshot);
 extern AlStatus al_ledger_fetch(void *tree, unsigned level, uint64_t first,
 								unsigned count, AlHash *hashes, AlError *err);
 
+extern bool al_ledger_erased(Snapshot snapshot, const pg_uuid_t *id);
 extern bool al_ledger_record(Snapshot snapshot, const pg_uuid_t *id,
 							 AlStream *stream, TupleTableSlot **slot);
 

@@ -16,6 +16,7 @@
 #include "custody.h"
 #include "proof.h"
 #include "seal.h"
+#include "verify.h"
 
 PG_FUNCTION_INFO_V1(audit_log_seal);
 PG_FUNCTION_INFO_V1(audit_log_wait_sealed);
@@ -30,6 +31,7 @@ PG_FUNCTION_INFO_V1(audit_log_rotate_key);
 PG_FUNCTION_INFO_V1(audit_log_add_ledger_key);
 PG_FUNCTION_INFO_V1(audit_log_add_signature);
 PG_FUNCTION_INFO_V1(audit_log_erase);
+PG_FUNCTION_INFO_V1(audit_log_verify_ledger);
 
 /* A size that may be left out: -1 then. */
 static int64
@@ -185,4 +187,35 @@ audit_log_erase(PG_FUNCTION_ARGS)
 				 errmsg("id of the record must not be null")));
 	al_custody_erase(PG_GETARG_UUID_P(0), text_arg(fcinfo, 1));
 	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------ verification */
+
+static void
+put_finding(void *arg, const char *kind, int64 leaf, const pg_uuid_t *id,
+			const char *detail)
+{
+	ReturnSetInfo *rsinfo = arg;
+	Datum		values[4];
+	bool		nulls[4] = {false, false, false, false};
+
+	values[0] = CStringGetTextDatum(kind);
+	values[1] = Int64GetDatum(leaf);
+	nulls[1] = leaf < 0;
+	values[2] = UUIDPGetDatum(id);
+	nulls[2] = id == NULL;
+	values[3] = CStringGetTextDatum(detail);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* audit.verify_ledger(bigint, bigint, text): what does not fit. */
+Datum
+audit_log_verify_ledger(PG_FUNCTION_ARGS)
+{
+	int64		from = size_arg(fcinfo, 0);
+
+	InitMaterializedSRF(fcinfo, 0);
+	al_verify(Max(from, 0), size_arg(fcinfo, 1), text_arg(fcinfo, 2),
+			  put_finding, fcinfo->resultinfo);
+	return (Datum) 0;
 }

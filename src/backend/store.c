@@ -251,11 +251,11 @@ al_store_open_read(AlStream stream)
 }
 
 /*
- * A b-tree index over all rows of a table whose first column is "column"; for
- * the first column of a primary key that is the primary key's.
+ * A b-tree index whose first column is "column", the primary key's where it
+ * is one; over all rows of the table if "whole".
  */
 Oid
-al_store_find_index(Relation rel, AttrNumber column)
+al_store_find_index(Relation rel, AttrNumber column, bool whole)
 {
 	List	   *oids = RelationGetIndexList(rel);
 	Oid			found = InvalidOid;
@@ -268,7 +268,8 @@ al_store_find_index(Relation rel, AttrNumber column)
 		if (index->rd_rel->relam == BTREE_AM_OID &&
 			index->rd_index->indisvalid &&
 			index->rd_index->indkey.values[0] == column &&
-			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+			(!whole || heap_attisnull(index->rd_indextuple,
+									  Anum_pg_index_indpred, NULL)) &&
 			(!OidIsValid(found) || index->rd_index->indisprimary))
 			found = lfirst_oid(lc);
 		index_close(index, AccessShareLock);

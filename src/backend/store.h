@@ -198,7 +198,7 @@ extern void al_store_init(void);
 extern void al_store_abort(void);
 extern Relation al_store_open(AlStream stream);
 extern Relation al_store_open_read(AlStream stream);
-extern Oid	al_store_find_index(Relation rel, AttrNumber column);
+extern Oid	al_store_find_index(Relation rel, AttrNumber column, bool whole);
 extern void al_store_close(Relation rel);
 extern HeapTuple al_store_form(AlStream stream, Datum *values, bool *nulls);
 extern void al_store_deform(AlStream stream, HeapTuple tuple, Datum *values,

@@ -1,0 +1,661 @@
+/*
+ * src/backend/verify.c
+ *
+ * Deriving the ledger again and comparing; differences are findings:
+ *
+ *	changed		a record does not have the hash or the expiry of its leaf
+ *	deleted		a record is gone before the expiry it was sealed with
+ *	inserted	a record that a block's snapshot sees is no leaf
+ *	moved		a leaf is not where its record's transaction belongs
+ *	bundle		leaves are missing or cannot be read
+ *	node		a stored node is not the hash of what is below it
+ *	root		a block's root is not the hash of its leaves
+ *	block		a block does not follow its predecessor
+ *	generation	a generation does not begin with its record
+ *	signature	a stored signature of a known key does not fit
+ *	checkpoint	the ledger does not continue a checkpoint
+ *	rolled_back	a checkpoint has more leaves than the ledger
+ *	future		a record of a transaction that has not begun yet
+ *
+ * The leaves of a block and the records that harvest.c gives for its
+ * snapshots come in the same order, so they are merged; only where they
+ * differ a record is looked up by its id.  A record that is gone after its
+ * expiry is no finding, nor is one that audit.erase() removed.
+ *
+ * A block belongs to the range that its first leaf is in, so ranges can be
+ * verified by several sessions at once.  Each starts from stored nodes, which
+ * the range before verifies.
+ *
+ * Blocks from before the ledger was taken up in another cluster, and the
+ * first one there, are compared leaf by leaf through ids: txids mean nothing.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "checkpoint.h"
+#include "harvest.h"
+#include "verify.h"
+
+typedef struct Verifier
+{
+	Snapshot	snapshot;
+	AlFindingSink sink;
+	void	   *arg;
+	int64		now;			/* microseconds since 1970 */
+	TimestampTz moved_at;
+	AlLedgerTree tree;
+
+	AlTableScan bundles;
+	AlBundle	bundle;
+	int			in_bundle;		/* leaves taken of it */
+	bool		more_bundles;
+	int64		missing;		/* leaves of the block that no bundle had */
+
+	AlFrontier	frontier;
+	bool		sound;			/* frontier is that of the block before */
+	AlKnownKeys keys;
+} Verifier;
+
+static void
+find(Verifier *v, const char *kind, int64 leaf, const pg_uuid_t *id,
+	 const char *detail)
+{
+	v->sink(v->arg, kind, leaf, id, detail);
+}
+
+static bool
+same_hash(const AlHash *a, const AlHash *b)
+{
+	return memcmp(a, b, sizeof(AlHash)) == 0;
+}
+
+/* ------------------------------------------------------------------ leaves */
+
+static void
+load_bundle(Verifier *v)
+{
+	v->in_bundle = 0;
+	v->more_bundles = al_ledger_bundles_next(&v->bundles, &v->bundle);
+}
+
+/*
+ * The leaf with a number, NULL if no bundle has it.  Numbers only grow from
+ * call to call; what is skipped or overlaps is a finding.
+ */
+static const AlLeaf *
+next_leaf(Verifier *v, int64 number)
+{
+	while (v->more_bundles)
+	{
+		AlBundle   *bundle = &v->bundle;
+
+		if (bundle->count == 0)
+			find(v, "bundle", bundle->first_leaf, NULL,
+				 "the row cannot be read");
+		else if (v->in_bundle == 0 && bundle->first_leaf < number)
+			find(v, "bundle", bundle->first_leaf, NULL,
+				 "the row overlaps the one before");
+		else if (bundle->first_leaf > number)
+			break;
+		else if (v->in_bundle < bundle->count)
+			return &bundle->leaves[v->in_bundle++];
+		load_bundle(v);
+	}
+	return NULL;
+}
+
+/* Is the hash of a node that is complete now stored as well? */
+static AlStatus
+check_node(void *arg, unsigned level, uint64_t index, const AlHash *hash)
+{
+	Verifier   *v = arg;
+	AlHash		stored;
+
+	if (al_ledger_fetch(&v->tree, level, index, 1, &stored, NULL) != AL_OK)
+		find(v, "node", index << level, NULL,
+			 psprintf("node " INT64_FORMAT " of level %u is missing",
+					  (int64) index, level));
+	else if (!same_hash(&stored, hash))
+		find(v, "node", index << level, NULL,
+			 psprintf("node " INT64_FORMAT " of level %u does not fit the leaves",
+					  (int64) index, level));
+	return AL_OK;
+}
+
+static void
+append_leaf(Verifier *v, const AlLeaf *leaf)
+{
+	AlHash		hash;
+
+	if (!v->sound)
+		return;
+	al_leaf_hash(leaf, &hash);
+	al_leaf_check(al_merkle_append(al_leaf_sha256(), &v->frontier, &hash,
+								   check_node, v), NULL);
+}
+
+/* ----------------------------------------------------------------- records */
+
+static char *
+time_text(int64 unix_us)
+{
+	return psprintf("%s", timestamptz_to_str(unix_us -
+											 (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+											 USECS_PER_DAY));
+}
+
+static void
+compare(Verifier *v, int64 number, const AlLeaf *leaf, const AlLeaf *record)
+{
+	if (!same_hash(&leaf->inner, &record->inner))
+		find(v, "changed", number, &leaf->id,
+			 "the contents do not have the hash that was sealed");
+	else if (leaf->expire != record->expire)
+		find(v, "changed", number, &leaf->id,
+			 leaf->expire == AL_LEAF_NEVER ?
+			 "it was sealed never to expire" :
+			 psprintf("it was sealed to expire at %s",
+					  time_text(leaf->expire)));
+}
+
+/* A leaf whose record is not where it belongs: gone, or changed? */
+static void
+missing_record(Verifier *v, int64 number, const AlLeaf *leaf)
+{
+	AlStream	stream;
+	TupleTableSlot *slot;
+	AlLeaf		record;
+
+	if (leaf->expire <= v->now)
+		return;
+	if (al_ledger_record(v->snapshot, &leaf->id, &stream, &slot))
+	{
+		al_leaf_make(stream, slot, &record);
+		ExecDropSingleTupleTableSlot(slot);
+		if (same_hash(&leaf->inner, &record.inner))
+			find(v, "moved", number, &leaf->id,
+				 "the leaf is not in the order of transactions");
+		else
+			compare(v, number, leaf, &record);
+		return;
+	}
+	if (al_ledger_erased(v->snapshot, &leaf->id))
+		return;
+	find(v, "deleted", number, &leaf->id,
+		 leaf->expire == AL_LEAF_NEVER ? "it never expires" :
+		 psprintf("it expires at %s", time_text(leaf->expire)));
+}
+
+/* A record that the block's snapshot sees and that is not its next leaf. */
+static void
+extra_record(Verifier *v, const AlHarvested *record)
+{
+	int64		leaf;
+
+	if (v->missing > 0)
+	{
+		v->missing--;
+		return;
+	}
+	leaf = al_ledger_find(v->snapshot, &record->leaf.id);
+	if (leaf < 0)
+		find(v, "inserted", -1, &record->leaf.id,
+			 "its transaction was sealed without it");
+	else if (v->moved_at == DT_NOBEGIN ||
+			 al_ledger_id_time(&record->leaf.id) > v->moved_at)
+		find(v, "moved", leaf, &record->leaf.id,
+			 "its transaction belongs to another block");
+}
+
+/* Does the record of a leaf come later in the block than "other"? */
+static bool
+comes_later(Verifier *v, const AlLeaf *leaf, uint64 other_txid,
+			const AlHarvested *other, const AlTxids *before,
+			const AlTxids *until)
+{
+	AlStream	stream;
+	TupleTableSlot *slot;
+	uint64		txid;
+
+	if (!al_ledger_record(v->snapshot, &leaf->id, &stream, &slot))
+		return false;
+	txid = al_leaf_txid(stream, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	if ((before && al_ledger_txid_visible(before, txid)) ||
+		!al_ledger_txid_visible(until, txid))
+		return false;
+	if (txid != other_txid)
+		return txid > other_txid;
+	return memcmp(&leaf->id, &other->leaf.id, UUID_LEN) > 0;
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+/* Compares a block of this cluster, by merging its leaves with its records. */
+static void
+merge_block(Verifier *v, AlHarvest *harvest, const AlBlock *block,
+			int64 first_leaf, const AlTxids *before, const pg_uuid_t *first)
+{
+	const AlHarvested *record;
+	uint64		txid = 0;
+	int64		number = first_leaf;
+
+	al_harvest_block(harvest, before, block->snapshot);
+	record = al_harvest_next(harvest, &txid);
+	for (; number < block->size; number++)
+	{
+		const AlLeaf *leaf = next_leaf(v, number);
+
+		if (leaf == NULL)
+		{
+			if (v->missing++ == 0)
+				find(v, "bundle", number, NULL, "leaves are missing");
+			v->sound = false;
+			continue;
+		}
+		append_leaf(v, leaf);
+		if (first && number == first_leaf &&
+			memcmp(&leaf->id, first, UUID_LEN) == 0)
+		{
+			AlStream	stream;
+			TupleTableSlot *slot;
+			AlLeaf		own;
+
+			/* The record that begins a generation comes before its turn. */
+			if (al_ledger_record(v->snapshot, first, &stream, &slot))
+			{
+				al_leaf_make(stream, slot, &own);
+				ExecDropSingleTupleTableSlot(slot);
+				compare(v, number, leaf, &own);
+			}
+			else
+				missing_record(v, number, leaf);
+			continue;
+		}
+		for (;;)
+		{
+			if (record && first &&
+				memcmp(&record->leaf.id, first, UUID_LEN) == 0)
+				record = al_harvest_next(harvest, &txid);
+			if (record == NULL)
+				missing_record(v, number, leaf);
+			else if (memcmp(&record->leaf.id, &leaf->id, UUID_LEN) == 0)
+			{
+				compare(v, number, leaf, &record->leaf);
+				record = al_harvest_next(harvest, &txid);
+			}
+			else if (comes_later(v, leaf, txid, record, before,
+								 block->snapshot))
+			{
+				extra_record(v, record);
+				record = al_harvest_next(harvest, &txid);
+				continue;
+			}
+			else
+				missing_record(v, number, leaf);
+			break;
+		}
+	}
+	for (; record; record = al_harvest_next(harvest, &txid))
+		if (first == NULL || memcmp(&record->leaf.id, first, UUID_LEN) != 0)
+			extra_record(v, record);
+}
+
+/* Compares a block of another cluster, leaf by leaf. */
+static void
+look_up_block(Verifier *v, const AlBlock *block, int64 first_leaf)
+{
+	for (int64 number = first_leaf; number < block->size; number++)
+	{
+		const AlLeaf *leaf = next_leaf(v, number);
+		AlStream	stream;
+		TupleTableSlot *slot;
+		AlLeaf		record;
+
+		if (leaf == NULL)
+		{
+			if (v->missing++ == 0)
+				find(v, "bundle", number, NULL, "leaves are missing");
+			v->sound = false;
+			continue;
+		}
+		append_leaf(v, leaf);
+		if (al_ledger_record(v->snapshot, &leaf->id, &stream, &slot))
+		{
+			al_leaf_make(stream, slot, &record);
+			ExecDropSingleTupleTableSlot(slot);
+			compare(v, number, leaf, &record);
+		}
+		else
+			missing_record(v, number, leaf);
+	}
+}
+
+/* Records of the clusters before this one that are no leaves. */
+static void
+look_for_strays(Verifier *v, AlHarvest *harvest, const AlBlock *last)
+{
+	AlTxids		all = {0};
+	AlIdSet		leaves;
+	const AlHarvested *record;
+	uint64		txid;
+
+	al_ledger_ids_load(v->snapshot, last->size, &leaves);
+	all.xmin = all.xmax = PG_UINT64_MAX;
+	al_harvest_block(harvest, NULL, &all);
+	while ((record = al_harvest_next(harvest, &txid)) != NULL)
+		if (al_ledger_id_time(&record->leaf.id) <= v->moved_at &&
+			!al_ledger_txid_visible(last->snapshot, txid) &&
+			!al_ledger_ids_has(&leaves, &record->leaf.id) &&
+			txid >= U64FromFullTransactionId(ReadNextFullTransactionId()))
+			find(v, "inserted", -1, &record->leaf.id,
+				 "it is older than this cluster and was not sealed");
+	pfree(leaves.ids);
+}
+
+static void
+check_sequence(Verifier *v, const AlBlock *previous, const AlBlock *block)
+{
+	if (block->number != previous->number + 1)
+		find(v, "block", block->first_leaf, NULL,
+			 psprintf("block " INT64_FORMAT " comes after block " INT64_FORMAT,
+					  block->number, previous->number));
+	if (block->first_leaf != previous->size)
+		find(v, "block", block->first_leaf, NULL,
+			 psprintf("block " INT64_FORMAT " starts with leaf " INT64_FORMAT " instead of " INT64_FORMAT,
+					  block->number, block->first_leaf, previous->size));
+	if (block->size < previous->size ||
+		block->generation < previous->generation ||
+		(block->system_identifier == previous->system_identifier &&
+		 previous->number > 0 &&
+		 block->snapshot->xmax < previous->snapshot->xmax))
+		find(v, "block", block->first_leaf, NULL,
+			 psprintf("block " INT64_FORMAT " does not continue the one before",
+					  block->number));
+}
+
+static void
+check_signatures(Verifier *v, const AlBlock *block)
+{
+	AlGeneration generation;
+	const char *note;
+	AlNote		parts;
+	AlError		err = {{0}};
+
+	if (!al_ledger_generation(v->snapshot, block->generation, &generation))
+	{
+		find(v, "generation", block->first_leaf, NULL,
+			 psprintf("generation %d is missing", block->generation));
+		return;
+	}
+	note = al_checkpoint_note(v->snapshot, block, &generation);
+	if (al_note_split(note, strlen(note), &parts, NULL) != AL_OK)
+		return;					/* nobody has signed it */
+	for (const char *line = parts.lines; line < parts.lines + parts.lines_len;)
+	{
+		const char *end = strchr(line, '\n');
+		int			which;
+
+		if (al_note_verify_line(parts.text, parts.text_len, line,
+								end + 1 - line, v->keys.keys, v->keys.count,
+								&which, &err) != AL_OK)
+			find(v, "signature", block->size, NULL,
+				 psprintf("block " INT64_FORMAT ": %s", block->number,
+						  err.reason));
+		line = end + 1;
+	}
+}
+
+/* The id of the record that must be the first leaf of a block, or NULL. */
+static pg_uuid_t *
+first_of_generation(Verifier *v, const AlBlock *previous, const AlBlock *block)
+{
+	AlGeneration generation;
+	AlLeaf		leaf;
+	pg_uuid_t  *id;
+
+	if (block->generation == previous->generation || block->generation <= 1)
+		return NULL;
+	if (!al_ledger_generation(v->snapshot, block->generation, &generation))
+		return NULL;
+	if (!generation.has_record ||
+		!al_ledger_leaf(v->snapshot, block->first_leaf, &leaf) ||
+		memcmp(&leaf.id, &generation.record_id, UUID_LEN) != 0)
+	{
+		find(v, "generation", block->first_leaf, NULL,
+			 psprintf("generation %d does not begin with its record",
+					  block->generation));
+		return NULL;
+	}
+	id = palloc(sizeof(pg_uuid_t));
+	*id = generation.record_id;
+	return id;
+}
+
+static void
+verify_block(Verifier *v, AlHarvest *harvest, const AlBlock *previous,
+			 const AlBlock *block)
+{
+	const AlTxids *before = previous->number > 0 ? previous->snapshot : NULL;
+	const pg_uuid_t *first = first_of_generation(v, previous, block);
+	AlHash		root;
+
+	check_sequence(v, previous, block);
+	v->missing = 0;
+	if (block->system_identifier != GetSystemIdentifier() ||
+		(previous->number > 0 &&
+		 previous->system_identifier != block->system_identifier))
+		look_up_block(v, block, previous->size);
+	else
+		merge_block(v, harvest, block, previous->size, before, first);
+	if (v->sound)
+	{
+		al_leaf_check(al_merkle_root(al_leaf_sha256(), &v->frontier, &root),
+					  NULL);
+		if (!same_hash(&root, &block->root))
+		{
+			/* From here on every root differs. */
+			find(v, "root", block->size, NULL,
+				 psprintf("block " INT64_FORMAT " does not have the root of its leaves",
+						  block->number));
+			v->sound = false;
+		}
+	}
+	check_signatures(v, block);
+}
+
+/* ------------------------------------------------------------- checkpoints */
+
+static void
+check_checkpoint(Verifier *v, const char *note, const char *what,
+				 const AlBlock *last)
+{
+	AlCheckpoint checkpoint;
+	AlFrontier	frontier;
+	AlHash		root;
+	AlNote		parts;
+	AlError		err = {{0}};
+
+	if (!al_checkpoint_parse(note, &checkpoint))
+	{
+		find(v, "checkpoint", -1, NULL,
+			 psprintf("%s cannot be read", what));
+		return;
+	}
+	if (al_note_verify(note, strlen(note), v->keys.keys, v->keys.count,
+					   &parts, NULL, &err) == AL_MISMATCH &&
+		strstr(err.reason, "does not match"))
+		find(v, "signature", checkpoint.size, NULL,
+			 psprintf("%s: %s", what, err.reason));
+	if (checkpoint.size > last->size)
+	{
+		find(v, "rolled_back", last->size, NULL,
+			 psprintf("%s has " UINT64_FORMAT " leaves, the ledger " INT64_FORMAT,
+					  what, checkpoint.size, last->size));
+		return;
+	}
+	if (al_merkle_restore(al_leaf_sha256(), checkpoint.size, al_ledger_fetch,
+						  &v->tree, &frontier, &err) != AL_OK)
+	{
+		find(v, "checkpoint", checkpoint.size, NULL,
+			 psprintf("%s cannot be compared: %s", what, err.reason));
+		return;
+	}
+	al_leaf_check(al_merkle_root(al_leaf_sha256(), &frontier, &root), NULL);
+	if (!same_hash(&root, &checkpoint.root))
+		find(v, "checkpoint", checkpoint.size, NULL,
+			 psprintf("%s has another root", what));
+}
+
+static void
+check_future(Verifier *v, AlHarvest *harvest)
+{
+	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
+	AlTxids		before = {0};
+	AlTxids		all = {0};
+	const AlHarvested *record;
+	uint64		txid;
+
+	before.xmin = before.xmax = next;
+	all.xmin = all.xmax = PG_UINT64_MAX;
+	al_harvest_block(harvest, &before, &all);
+	while ((record = al_harvest_next(harvest, &txid)) != NULL)
+		if (v->moved_at == DT_NOBEGIN ||
+			al_ledger_id_time(&record->leaf.id) > v->moved_at)
+			find(v, "future", -1, &record->leaf.id,
+				 psprintf("transaction " UINT64_FORMAT " has not begun",
+						  txid));
+}
+
+/* What concerns the end of the ledger. */
+static void
+check_end(Verifier *v, AlHarvest *harvest, const AlBlock *last)
+{
+	AlGeneration generation;
+	const char *path;
+
+	if (v->more_bundles && v->in_bundle >= v->bundle.count)
+		load_bundle(v);
+	if (v->more_bundles)
+		find(v, "bundle", v->bundle.first_leaf, NULL,
+			 "there are leaves behind the last block");
+	check_future(v, harvest);
+	if (v->moved_at != DT_NOBEGIN)
+		look_for_strays(v, harvest, last);
+	if (al_ledger_last_generation(v->snapshot, &generation) &&
+		generation.generation == last->generation &&
+		(path = al_checkpoint_path(v->snapshot, &generation)) != NULL)
+	{
+		char	   *note = al_checkpoint_read_file(path);
+
+		if (note)
+			check_checkpoint(v, note, "the checkpoint file", last);
+	}
+}
+
+/* -------------------------------------------------------------------- main */
+
+static void
+begin_tree(Verifier *v, int64 size)
+{
+	AlError		err = {{0}};
+
+	v->sound = al_merkle_restore(al_leaf_sha256(), size, al_ledger_fetch,
+								 &v->tree, &v->frontier, &err) == AL_OK;
+	if (!v->sound)
+		find(v, "node", size, NULL, err.reason);
+}
+
+/*
+ * Verifies the blocks whose first leaf is in [from, to), to = -1 for all, and
+ * a checkpoint from elsewhere if one is given.
+ */
+void
+al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
+		  void *arg)
+{
+	Verifier   *v = palloc0(sizeof(Verifier));
+	AlBlock		last;
+	AlBlock		block;
+	AlBlock		previous = {0};
+	AlHarvest  *harvest;
+	MemoryContext block_context = AllocSetContextCreate(CurrentMemoryContext,
+														"audit_log verified block",
+														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	bool		reached_end = true;
+
+	v->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	v->sink = sink;
+	v->arg = arg;
+	v->now = al_leaf_unix_time(GetCurrentTimestamp());
+	al_ledger_tree_begin(&v->tree, v->snapshot);
+	if (!al_ledger_last_block(v->snapshot, &last))
+	{
+		AlCheckpoint claimed;
+
+		if (checkpoint && al_checkpoint_parse(checkpoint, &claimed) &&
+			claimed.size > 0)
+			find(v, "rolled_back", 0, NULL, "nothing has been sealed");
+		UnregisterSnapshot(v->snapshot);
+		return;
+	}
+	v->moved_at = al_ledger_moved_at(v->snapshot);
+	al_checkpoint_keys(v->snapshot, &v->keys);
+	harvest = al_harvest_begin(v->snapshot, 0);
+
+	/* The first block of the range, and the one before it. */
+	if (from > 0)
+	{
+		if (!al_ledger_block_of_leaf(v->snapshot, from - 1, &previous))
+			previous = last;
+		/* An empty block behind it belongs to the same range. */
+		while (previous.number < last.number &&
+			   al_ledger_block(v->snapshot, previous.number + 1, &block) &&
+			   block.first_leaf < from)
+			previous = block;
+	}
+	begin_tree(v, previous.size);
+	al_ledger_bundles_begin(&v->bundles, v->snapshot, previous.size);
+	load_bundle(v);
+
+	while (previous.number < last.number)
+	{
+		AlBlock		kept = previous;
+		int64		number = previous.number + 1;
+
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(block_context);
+		while (!al_ledger_block(v->snapshot, number, &block))
+			number++;
+		if (to >= 0 && block.first_leaf >= to)
+		{
+			MemoryContextSwitchTo(old);
+			reached_end = false;
+			break;
+		}
+		verify_block(v, harvest, &previous, &block);
+		MemoryContextSwitchTo(old);
+		previous = block;
+		previous.snapshot = memcpy(palloc(VARSIZE(block.snapshot)),
+								   block.snapshot, VARSIZE(block.snapshot));
+		if (kept.number > 0)
+			pfree(kept.snapshot);
+		MemoryContextReset(block_context);
+	}
+	if (reached_end)
+		check_end(v, harvest, &last);
+	if (checkpoint)
+		check_checkpoint(v, checkpoint, "the given checkpoint", &last);
+	al_ledger_scan_end(&v->bundles);
+	al_harvest_end(harvest);
+	UnregisterSnapshot(v->snapshot);
+}
