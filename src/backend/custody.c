@@ -263,7 +263,7 @@ al_custody_add_key(const char *verifier)
 	AlStatus	status;
 	StringInfoData json;
 	pg_uuid_t	id;
-	char	   *name;
+	char	   *volatile name = NULL;
 
 	require_ledger(al_ledger_last_block(snapshot, &block));
 	status = al_note_parse_verifier(verifier, strlen(verifier), &key, &err);
