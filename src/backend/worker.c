@@ -81,7 +81,7 @@ static bool
 run(void (*step) (void), const char *activity, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
-	bool		done = true;
+	volatile bool done = true;
 
 	PG_TRY();
 	{
