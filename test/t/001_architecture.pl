@@ -172,6 +172,13 @@ for my $file (@programs)
 }
 none('programs know libpq, src/core and the SQL functions, not the tables', @bad);
 
+# What the module shows: the server opens modules with RTLD_GLOBAL, so any other
+# name could be taken for another module's.
+my @shown = map { (split)[2] // () } grep { !/ [aA] / } `nm -D --defined-only audit_log.so`;
+ok(@shown > 0, 'the module that was built can be looked at');
+none('the module exports what SQL calls, and nothing else',
+	grep { !/^(?:_PG_init|Pg_magic_func|(?:pg_finfo_)?audit_log_\w+)$/ } @shown);
+
 # The audit tables
 @bad = ();
 my $writes = qr{\b(table_multi_insert|table_tuple_(?:insert|update|delete)\w*
