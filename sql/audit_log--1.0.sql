@@ -482,7 +482,7 @@ BEGIN
 			USING ERRCODE = 'feature_not_supported',
 				DETAIL = 'System catalogs and the audit tables themselves are not tracked.';
 	END IF;
-	missing := (SELECT string_agg(quote_ident(name), ', ')
+	missing := (SELECT string_agg(quote_ident(name), ', ' ORDER BY name COLLATE "C")
 				FROM unnest(exclude || mask) AS name
 				WHERE NOT EXISTS (SELECT FROM pg_attribute
 								  WHERE attrelid = target AND attnum > 0

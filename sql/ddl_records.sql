@@ -83,7 +83,7 @@ SELECT entity->>'command_tag' AS tag, entity->>'setting' AS setting, entity->>'v
 BEGIN; SET LOCAL audit.record_ttl = 77; ALTER ROLE audit_log_reader SET audit.record_ttl FROM CURRENT; TABLE settings; ROLLBACK;
 -- other settings leave nothing, nor does a refused command, nor a session's own
 BEGIN; ALTER ROLE audit_log_reader SET work_mem = '1MB'; ALTER ROLE audit_log_reader SET audit.workspace = 'x'; TABLE settings; ROLLBACK;
-BEGIN; SAVEPOINT a; ALTER ROLE audit_log_reader SET audit.record_ttl = -1; ROLLBACK TO a; ALTER ROLE audit_log_reader SET audit.ignore_paths = '('; ROLLBACK TO a; TABLE settings; ROLLBACK;
+BEGIN; SAVEPOINT a; ALTER ROLE audit_log_reader SET audit.record_ttl = 'soon'; ROLLBACK TO a; ALTER ROLE audit_log_reader SET audit.ignore_paths = '('; ROLLBACK TO a; TABLE settings; ROLLBACK;
 BEGIN; SET audit.enabled = off; SET audit.enabled = on; TABLE settings; ROLLBACK;
 BEGIN READ ONLY; SET LOCAL audit.enabled = off; TABLE settings; ROLLBACK;
 

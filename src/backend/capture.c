@@ -19,7 +19,6 @@
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -28,6 +27,7 @@
 
 #include "batch.h"
 #include "capture.h"
+#include "compat.h"
 #include "guc.h"
 #include "rowjson.h"
 #include "tracking.h"
@@ -216,11 +216,11 @@ truncated_above(Relation rel)
 	MemoryContext old;
 	ListCell   *lc;
 
-	if (lxid != MyProc->lxid || command != GetCurrentCommandId(false))
+	if (lxid != al_compat_lxid() || command != GetCurrentCommandId(false))
 	{
 		list_free(truncated);
 		truncated = NIL;
-		lxid = MyProc->lxid;
+		lxid = al_compat_lxid();
 		command = GetCurrentCommandId(false);
 	}
 	if (rel->rd_rel->relispartition)

@@ -29,7 +29,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
-#include "executor/executor.h"
 #include "nodes/execnodes.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -39,6 +38,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "store.h"
 
 typedef struct AlTarget
@@ -376,8 +376,7 @@ fill_index(AlTarget *target, int i, Relation rel, TupleTableSlot **slots,
 	result.ri_IndexRelationInfo = &info;
 	for (int n = 0; n < nslots; n++)
 	{
-		(void) ExecInsertIndexTuples(&result, slots[n], estate, false, false,
-									 NULL, NIL);
+		al_compat_insert_index_tuples(&result, slots[n], estate);
 		ResetPerTupleExprContext(estate);
 	}
 	if (estate != target->estate)

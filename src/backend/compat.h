@@ -1,0 +1,32 @@
+/*
+ * src/backend/compat.h
+ *
+ * What differs between the major versions of PostgreSQL that are supported.
+ */
+#ifndef AUDIT_LOG_COMPAT_H
+#define AUDIT_LOG_COMPAT_H
+
+#include "executor/executor.h"
+#include "storage/proc.h"
+
+/* The number of this backend's running top-level transaction. */
+#if PG_VERSION_NUM >= 170000
+#define al_compat_lxid() (MyProc->vxid.lxid)
+#else
+#define al_compat_lxid() (MyProc->lxid)
+#endif
+
+/* Index entries for a new tuple, in all indexes of "result". */
+static inline void
+al_compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot,
+							  EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL,
+								 false);
+#else
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
+#endif							/* AUDIT_LOG_COMPAT_H */
