@@ -6,6 +6,7 @@
 #ifndef AUDIT_LOG_COMPAT_H
 #define AUDIT_LOG_COMPAT_H
 
+#include "access/genam.h"
 #include "executor/executor.h"
 #include "storage/proc.h"
 
@@ -26,6 +27,17 @@ al_compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot,
 								 false);
 #else
 	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
+static inline IndexScanDesc
+al_compat_index_beginscan(Relation rel, Relation index, Snapshot snapshot,
+						  int nkeys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan(rel, index, snapshot, NULL, nkeys, 0);
+#else
+	return index_beginscan(rel, index, snapshot, nkeys, 0);
 #endif
 }
 

@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "keylog.h"
 #include "store.h"
 
@@ -96,8 +97,8 @@ is_stored(const char *id)
 
 		if (usable)
 		{
-			IndexScanDesc scan = index_beginscan(rel, index, SnapshotSelf,
-												 1, 0);
+			IndexScanDesc scan = al_compat_index_beginscan(rel, index,
+														   SnapshotSelf, 1);
 
 			ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber,
 								   InvalidOid, index->rd_indcollation[0],

@@ -25,6 +25,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "ledger.h"
 
 /*
@@ -51,7 +52,8 @@ al_ledger_scan_begin(AlTableScan *scan, AlStream table, AttrNumber column,
 	scan->index = index_open(al_store_find_index(scan->rel, column, whole),
 							 AccessShareLock);
 	scan->slot = table_slot_create(scan->rel, NULL);
-	scan->desc = index_beginscan(scan->rel, scan->index, snapshot, nkeys, 0);
+	scan->desc = al_compat_index_beginscan(scan->rel, scan->index, snapshot,
+										   nkeys);
 	if (nkeys == 0)
 		index_rescan(scan->desc, NULL, 0, NULL, 0);
 }

@@ -464,7 +464,7 @@ al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
 	index = index_open(target->index_oids[target->expire_index],
 					   RowExclusiveLock);
 	slot = table_slot_create(rel, NULL);
-	scan = index_beginscan(rel, index, SnapshotSelf, 1, 0);
+	scan = al_compat_index_beginscan(rel, index, SnapshotSelf, 1);
 	scan->xs_want_itup = true;
 	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
 				TimestampTzGetDatum(from));
