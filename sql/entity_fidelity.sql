@@ -493,10 +493,12 @@ SELECT * FROM differences('shows', 'create');
 SELECT entity FROM objects WHERE dao_name = 'shows' ORDER BY id;
 
 -- A type with its own output function follows the settings as built-in ones do.
+SET client_min_messages = warning;
 CREATE TYPE moment;
 CREATE FUNCTION moment_in(cstring, oid, integer) RETURNS moment IMMUTABLE STRICT LANGUAGE internal AS 'timestamptz_in';
 CREATE FUNCTION moment_out(moment) RETURNS cstring IMMUTABLE STRICT LANGUAGE internal AS 'timestamptz_out';
 CREATE TYPE moment (INPUT = moment_in, OUTPUT = moment_out, LIKE = timestamptz);
+RESET client_min_messages;
 CREATE CAST (timestamptz AS moment) WITHOUT FUNCTION;
 CREATE TABLE moments (m moment, ms moment[]);
 SELECT audit.enable('moments');

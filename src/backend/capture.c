@@ -172,6 +172,14 @@ begin_record(AlObjectRecord *record, const AlTracking *tracking,
 	record->partition_name = tracking->partition_name;
 }
 
+/* Makes all values of a row ready in its slot. */
+static void
+read_row(const AlTracking *tracking, TupleTableSlot *slot)
+{
+	slot_getallattrs(slot);
+	al_virtual_fill(tracking->computed, slot);
+}
+
 static void
 capture_row(TriggerData *trigdata, const AlTracking *tracking)
 {
@@ -188,10 +196,10 @@ capture_row(TriggerData *trigdata, const AlTracking *tracking)
 	{
 		old = slot;
 		slot = trigdata->tg_newslot;
-		slot_getallattrs(old);
+		read_row(tracking, old);
 		begin_record(&record, tracking, "update");
 	}
-	slot_getallattrs(slot);
+	read_row(tracking, slot);
 	if (old)
 	{
 		changed = palloc(sizeof(bool) * Max(tracking->row->ncolumns, 1));
@@ -339,7 +347,7 @@ al_capture_snapshot(Oid relid, Oid function)
 
 		CHECK_FOR_INTERRUPTS();
 		old = MemoryContextSwitchTo(row_context);
-		slot_getallattrs(slot);
+		read_row(tracking, slot);
 		begin_record(&record, tracking, "snapshot");
 		print_row(tracking, slot, NULL, NULL, &record);
 		al_batch_add(batch, &record);

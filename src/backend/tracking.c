@@ -338,6 +338,7 @@ al_tracking_make(Relation rel, Trigger *trigger)
 	initStringInfo(&tracking->removed);
 	appendBinaryStringInfo(&tracking->removed, removed.data, removed.len);
 	plan_key(tracking, rel);
+	tracking->computed = al_virtual_plan(rel);
 	schema = get_namespace_name(get_rel_namespace(tracking->root));
 	table = get_rel_name(tracking->root);
 	if (schema == NULL || table == NULL)

@@ -10,6 +10,7 @@
 #include "utils/reltrigger.h"
 
 #include "rowjson.h"
+#include "virtual.h"
 
 typedef struct AlKeyColumn
 {
@@ -32,6 +33,7 @@ typedef struct AlTracking
 	Datum		partition_name; /* 0 unless the root is another table */
 	AlRowPlan  *row;			/* everything else lives in its context */
 	AlGuard		guard;			/* for the row and the key */
+	AlVirtualColumns *computed; /* NULL: there are none */
 	StringInfoData removed;		/* names of columns left out */
 	bool		key_removed;	/* a column of the key is left out */
 	int			nkeys;

@@ -14,7 +14,7 @@ chdir "$FindBin::RealBin/../.." or die $!;
 # Rooms of src/backend from the ground up.  A file may include headers of lower
 # floors and its own, never one of its own floor.
 my @floors = (
-	[qw(compat ids)],
+	[qw(compat ids virtual)],
 	[qw(guc)],
 	[qw(keys filter context)],
 	[qw(rowjson)],

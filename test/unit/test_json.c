@@ -220,7 +220,7 @@ test_utf8_exhaustive(void)
 
 	for (c = 0; c < 0x10000; c++)
 	{
-		char		json[5] = "\"\xE0__\"";
+		char		json[] = "\"\xE0__\"";
 
 		json[1] = (char) (c >> 8);
 		json[2] = (char) c;
