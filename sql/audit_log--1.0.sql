@@ -1845,6 +1845,61 @@ COMMENT ON FUNCTION audit.api_list(text, text, text, text, text, text, text,
 	boolean, text) IS
 	'a page of a stream for the HTTP API; filter is trusted SQL text';
 
+/*
+ * Conditions on r, as SQL text, from the filters of a list or histogram.  A
+ * filter of the other stream is ignored, as every unknown parameter is.
+ *
+ * hide=own leaves out who looks at the log itself: a page that shows requests
+ * as they come would otherwise mostly show its own.
+ */
+CREATE FUNCTION audit.api_filter(
+	stream text, request_id text, rbac_user_name text, workspace text,
+	dao_name text, entity_key text, operation text, method text,
+	status_is text, hide text,
+	OUT error text, OUT filter text)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	objects boolean := stream = 'objects';
+BEGIN
+	IF NOT objects AND status_is !~ '^[0-9]{1,9}$' THEN
+		error := audit.api_error(11, 'invalid options',
+			'status must be an integer');
+		RETURN;
+	END IF;
+	IF hide <> 'own' THEN
+		error := audit.api_error(11, 'invalid options', 'hide must be own');
+		RETURN;
+	END IF;
+	filter := concat(
+		CASE WHEN request_id IS NOT NULL THEN
+			format(' AND r.request_id = %L', request_id) END,
+		CASE WHEN rbac_user_name IS NOT NULL THEN
+			format(' AND r.rbac_user_name = %L', rbac_user_name) END,
+		CASE WHEN workspace IS NOT NULL THEN
+			format(' AND r.workspace = %L', workspace) END,
+		CASE WHEN objects AND dao_name IS NOT NULL THEN
+			format(' AND r.dao_name = %L', dao_name) END,
+		CASE WHEN objects AND entity_key IS NOT NULL THEN
+			format(' AND r.entity_key = %L', entity_key) END,
+		CASE WHEN objects AND operation IS NOT NULL THEN
+			format(' AND r.operation = %L', operation) END,
+		CASE WHEN NOT objects AND method IS NOT NULL THEN
+			format(' AND r.method = %L', method) END,
+		CASE WHEN NOT objects AND status_is IS NOT NULL THEN
+			format(' AND r.status = %s', status_is::integer) END,
+		CASE WHEN NOT objects AND hide IS NOT NULL THEN
+			' AND NOT (r.method IN (''GET'', ''HEAD'')'
+			' AND r.path ~ ''^/(audit/|tile/|[?]|$)'')' END);
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_filter(text, text, text, text, text, text,
+	text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.api_filter(text, text, text, text, text, text,
+	text, text, text, text) IS
+	'SQL conditions from the filters of the HTTP API';
+
 CREATE FUNCTION audit.api_objects(
 	size text, "offset" text, before text, after text, count text,
 	request_id text, rbac_user_name text, workspace text, dao_name text,
@@ -1856,21 +1911,11 @@ AS $$
 DECLARE
 	page record;
 BEGIN
-	SELECT * INTO page FROM audit.api_list('objects', size, "offset", before,
-		after, count, concat(
-			CASE WHEN request_id IS NOT NULL THEN
-				format(' AND r.request_id = %L', request_id) END,
-			CASE WHEN rbac_user_name IS NOT NULL THEN
-				format(' AND r.rbac_user_name = %L', rbac_user_name) END,
-			CASE WHEN workspace IS NOT NULL THEN
-				format(' AND r.workspace = %L', workspace) END,
-			CASE WHEN dao_name IS NOT NULL THEN
-				format(' AND r.dao_name = %L', dao_name) END,
-			CASE WHEN entity_key IS NOT NULL THEN
-				format(' AND r.entity_key = %L', entity_key) END,
-			CASE WHEN operation IS NOT NULL THEN
-				format(' AND r.operation = %L', operation) END),
-		request_id IS NOT NULL, self);
+	SELECT l.* INTO page
+	FROM audit.api_filter('objects', request_id, rbac_user_name, workspace,
+			dao_name, entity_key, operation, NULL, NULL, NULL) f,
+		audit.api_list('objects', size, "offset", before, after, count,
+			f.filter, request_id IS NOT NULL, self) l;
 	status := page.status;
 	body := page.body;
 END
@@ -1886,43 +1931,36 @@ COMMENT ON FUNCTION audit.api_objects(text, text, text, text, text, text,
 CREATE FUNCTION audit.api_requests(
 	size text, "offset" text, before text, after text, count text,
 	request_id text, rbac_user_name text, workspace text, method text,
-	status_is text, self text,
+	status_is text, hide text, self text,
 	OUT status integer, OUT body text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	conditions record;
 	page record;
 BEGIN
-	IF status_is !~ '^[0-9]{1,9}$' THEN
+	SELECT * INTO conditions
+	FROM audit.api_filter('requests', request_id, rbac_user_name, workspace,
+		NULL, NULL, NULL, method, status_is, hide);
+	IF conditions.error IS NOT NULL THEN
 		status := 400;
-		body := audit.api_error(11, 'invalid options',
-			'status must be an integer');
+		body := conditions.error;
 		RETURN;
 	END IF;
-	SELECT * INTO page FROM audit.api_list('requests', size, "offset", before,
-		after, count, concat(
-			CASE WHEN request_id IS NOT NULL THEN
-				format(' AND r.request_id = %L', request_id) END,
-			CASE WHEN rbac_user_name IS NOT NULL THEN
-				format(' AND r.rbac_user_name = %L', rbac_user_name) END,
-			CASE WHEN workspace IS NOT NULL THEN
-				format(' AND r.workspace = %L', workspace) END,
-			CASE WHEN method IS NOT NULL THEN
-				format(' AND r.method = %L', method) END,
-			CASE WHEN status_is IS NOT NULL THEN
-				format(' AND r.status = %s', status_is::integer) END),
-		request_id IS NOT NULL, self);
+	SELECT * INTO page
+	FROM audit.api_list('requests', size, "offset", before, after, count,
+		conditions.filter, request_id IS NOT NULL, self);
 	status := page.status;
 	body := page.body;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.api_requests(text, text, text, text, text, text,
-	text, text, text, text, text) FROM PUBLIC;
+	text, text, text, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_requests(text, text, text, text, text,
-	text, text, text, text, text, text) TO audit_log_api;
+	text, text, text, text, text, text, text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_requests(text, text, text, text, text, text,
-	text, text, text, text, text) IS
+	text, text, text, text, text, text) IS
 	'GET /audit/requests: a page of request records';
 
 CREATE FUNCTION audit.api_object(id text, OUT status integer, OUT body text)
@@ -1991,11 +2029,13 @@ COMMENT ON FUNCTION audit.api_request(text) IS
 	'GET /audit/requests/{request_id}: a request record with its objects';
 
 /*
- * Records per slice of time, for the page's histogram.  By default the last
- * hour; a slice is a whole number of seconds.
+ * Records per slice of time, with the filters of the lists.  By default the
+ * last hour; a slice is a whole number of seconds.
  */
 CREATE FUNCTION audit.api_histogram(
-	stream text, before text, after text, buckets text,
+	stream text, before text, after text, buckets text, request_id text,
+	rbac_user_name text, workspace text, dao_name text, entity_key text,
+	operation text, method text, status_is text, hide text,
 	OUT status integer, OUT body text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -2006,10 +2046,12 @@ DECLARE
 	since bigint := coalesce(audit.api_epoch(after), until - 3600);
 	slices integer := 60;
 	width bigint;
+	conditions record;
 	data text;
 BEGIN
 	status := 400;
-	IF stream IS NOT NULL AND stream NOT IN ('objects', 'requests') THEN
+	stream := coalesce(stream, 'objects');
+	IF stream NOT IN ('objects', 'requests') THEN
 		body := audit.api_error(11, 'invalid options',
 			'stream must be objects or requests');
 		RETURN;
@@ -2030,28 +2072,152 @@ BEGIN
 			'after and before must be seconds since the epoch or YYYY-MM-DDTHH:MM:SSZ, and in this order');
 		RETURN;
 	END IF;
+	SELECT * INTO conditions
+	FROM audit.api_filter(stream, request_id, rbac_user_name, workspace,
+		dao_name, entity_key, operation, method, status_is, hide);
+	IF conditions.error IS NOT NULL THEN
+		body := conditions.error;
+		RETURN;
+	END IF;
 	width := greatest(1, ceil((until - since)::numeric / slices));
 	EXECUTE format(
 		'SELECT string_agg(format(''[%%s,%%s]'', $1 + s.slice * $3, coalesce(c.n, 0)), '','' ORDER BY s.slice)'
 		' FROM generate_series(0, ($2 - $1 - 1) / $3) AS s(slice)'
 		' LEFT JOIN (SELECT date_bin($4, r.occurred_at, to_timestamp($1)) AS start, count(*) AS n'
-		' FROM audit.%I r WHERE r.id >= %L AND r.id < %L GROUP BY 1) c'
+		' FROM audit.%I r WHERE r.id >= %L AND r.id < %L%s GROUP BY 1) c'
 		' ON c.start = to_timestamp($1 + s.slice * $3)',
-		coalesce(stream, 'objects'), audit.api_first_id(since),
-		audit.api_first_id(until))
+		stream, audit.api_first_id(since), audit.api_first_id(until),
+		conditions.filter)
 	INTO data USING since, until, width, make_interval(secs => width);
 	status := 200;
-	body := '{"stream":"' || coalesce(stream, 'objects') || '","after":'
-		|| since || ',"before":' || until || ',"step":' || width
+	body := '{"stream":"' || stream || '","after":' || since
+		|| ',"before":' || until || ',"step":' || width
 		|| ',"data":[' || data || ']}';
 END
 $$;
-REVOKE ALL ON FUNCTION audit.api_histogram(text, text, text, text)
-	FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION audit.api_histogram(text, text, text, text)
-	TO audit_log_api;
-COMMENT ON FUNCTION audit.api_histogram(text, text, text, text) IS
+REVOKE ALL ON FUNCTION audit.api_histogram(text, text, text, text, text, text,
+	text, text, text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_histogram(text, text, text, text, text,
+	text, text, text, text, text, text, text, text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_histogram(text, text, text, text, text, text,
+	text, text, text, text, text, text, text) IS
 	'GET /audit/histogram: records per slice of time';
+
+/*
+ * What the ledger says of the whole log.
+ */
+CREATE FUNCTION audit.api_status(OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	status := 200;
+	body := (SELECT json_build_object('active', s.active, 'origin', s.origin,
+			'generation', s.generation, 'size', s.size,
+			'sealed_at', floor(EXTRACT(epoch FROM s.sealed_at)),
+			'stopped', s.stopped, 'waiting', s.waiting, 'expired', s.expired,
+			'signatures', s.signatures)
+		FROM audit.status s);
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_status() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_status() TO audit_log_api;
+COMMENT ON FUNCTION audit.api_status() IS
+	'GET /audit/status: state of the ledger';
+
+/*
+ * Where a record stands in the ledger: what was sealed of it is derived anew
+ * from what is stored now.
+ */
+CREATE FUNCTION audit.api_sealed(
+	record_id uuid, record_txid xid8, sealed pg_snapshot,
+	OUT ledger text, OUT leaf bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	place bigint;
+	same boolean;
+BEGIN
+	ledger := 'off';
+	IF sealed IS NULL THEN
+		RETURN;
+	END IF;
+	ledger := 'waiting';
+	IF NOT pg_visible_in_snapshot(record_txid, sealed) THEN
+		RETURN;
+	END IF;
+	leaf := audit.leaf(record_id);
+	ledger := 'missing';
+	IF leaf IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT audit.ledger_inner_hash(t.meta, t.salt, t.data)
+			= substr(b.inner_hashes, (32 * (leaf - b.first_leaf))::integer + 1, 32)
+		AND int8send(coalesce((EXTRACT(epoch FROM t.expire) * 1000000)::bigint,
+							  9223372036854775807))
+			= substr(b.expires, (8 * (leaf - b.first_leaf))::integer + 1, 8)
+	INTO same
+	FROM audit.ledger_texts t,
+		(SELECT * FROM audit.ledger_bundles b
+		 WHERE b.first_leaf <= api_sealed.leaf
+		 ORDER BY b.first_leaf DESC LIMIT 1) b
+	WHERE t.id = record_id;
+	ledger := CASE WHEN same THEN 'sealed' ELSE 'changed' END;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_sealed(uuid, xid8, pg_snapshot) FROM PUBLIC;
+COMMENT ON FUNCTION audit.api_sealed(uuid, xid8, pg_snapshot) IS
+	'whether a record is in the ledger, as it was sealed';
+
+/*
+ * Signature and seal of some records, those of a page say.
+ */
+CREATE FUNCTION audit.api_verify(
+	ids text, OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted uuid[];
+	sealed pg_snapshot := (SELECT b.snapshot FROM audit.ledger_blocks b
+						   ORDER BY b.block DESC LIMIT 1);
+	found json;
+BEGIN
+	IF ids ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(,[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){0,199}$' THEN
+		wanted := string_to_array(ids, ',')::uuid[];
+	ELSE
+		status := 400;
+		body := audit.api_error(11, 'invalid options',
+			'ids must be 1 to 200 ids of records, separated by commas');
+		RETURN;
+	END IF;
+	SELECT json_object_agg(r.id, json_build_object(
+			'signature', CASE
+				WHEN r.record->>'signature' IS NULL THEN 'none'
+				WHEN k.public_key IS NULL THEN 'unknown key'
+				WHEN audit.verify(r.record, k.public_key) THEN 'valid'
+				ELSE 'invalid' END,
+			'key_id', r.record->>'key_id',
+			'ledger', s.ledger,
+			'leaf', s.leaf))
+	INTO found
+	FROM (SELECT o.id, audit.record(o) AS record, o.txid
+		  FROM audit.objects o WHERE o.id = ANY (wanted)
+		  UNION ALL
+		  SELECT r.id, audit.record(r), t.txid
+		  FROM audit.requests r JOIN audit.audit_requests t ON t.id = r.id
+		  WHERE r.id = ANY (wanted)) r
+	LEFT JOIN audit.keys k ON k.id = r.record->>'key_id'
+	CROSS JOIN audit.api_sealed(r.id, r.txid, sealed) s;
+	status := 200;
+	body := json_build_object('data', coalesce(found, '{}'));
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_verify(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_verify(text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_verify(text) IS
+	'GET /audit/verify: whether records are as they were signed and sealed';
 
 /*
  * The record of a request.  Not durable: the commit need not wait for the
@@ -2386,8 +2552,12 @@ BEGIN
 		RETURN;
 	END IF;
 
-	entity := coalesce(json_object(names, vals), coalesce(document, '')::json);
-	IF json_typeof(entity) <> 'object' THEN
+	BEGIN
+		entity := coalesce(json_object(names, vals), coalesce(document, '')::json);
+	EXCEPTION WHEN data_exception THEN
+		entity := NULL;
+	END;
+	IF json_typeof(entity) IS DISTINCT FROM 'object' THEN
 		status := 400;
 		body := audit.api_error(NULL, NULL, 'Cannot parse JSON body');
 		RETURN;
@@ -3142,3 +3312,8 @@ SELECT pg_catalog.pg_extension_config_dump('audit.ledger_bundles', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_nodes', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_signatures', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_keys', '');
+
+/* The HTTP API reads and checks the ledger as the owner of the log. */
+GRANT EXECUTE ON FUNCTION audit.leaf(uuid),
+	audit.ledger_inner_hash(text, bytea, text), audit.sha256(bytea)
+	TO audit_log_owner;

@@ -6,7 +6,9 @@
  * requests at hand, then the connections, then the workers.
  */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,8 @@
 #include "work.h"
 
 static void die(const char *what) __attribute__((noreturn));
+static void log_library(void *cls, const char *format, va_list args)
+	__attribute__((format(gnu_printf, 2, 0)));
 
 static void
 die(const char *what)
@@ -37,27 +41,44 @@ leave_encoded(void *cls, struct MHD_Connection *mhd, char *text)
 	return strlen(text);
 }
 
+/* What the library has to say of connections that it refuses itself. */
+static void
+log_library(void *cls, const char *format, va_list args)
+{
+	char line[512];
+
+	(void) cls;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	fprintf(stderr, "audit_log_httpd: %s\n", line);
+}
+
+/* Lives as long as the program. */
 static char *
 read_file(const char *path)
 {
-	char  *text;
-	FILE  *in;
+	AlBuf  text = {0};
+	char   part[4096];
 	size_t n;
+	FILE  *in = fopen(path, "r");
 
-	if (path == NULL)
-		return NULL;
-	in = fopen(path, "r");
-	text = malloc(65536);
-	if (in == NULL || text == NULL)
+	if (in == NULL)
+	{
+		fprintf(stderr, "audit_log_httpd: could not open \"%s\": %s\n", path,
+				strerror(errno));
+		exit(1);
+	}
+	while ((n = fread(part, 1, sizeof(part), in)) > 0)
+		al_buf_append(&text, part, n);
+	al_buf_append_char(&text, '\0');
+	if (ferror(in) || text.failed)
 	{
 		fprintf(stderr, "audit_log_httpd: could not read \"%s\": %s\n", path,
 				strerror(errno));
 		exit(1);
 	}
-	n = fread(text, 1, 65535, in);
-	text[n] = '\0';
 	fclose(in);
-	return text;
+	return text.data;
 }
 
 static void
@@ -98,6 +119,9 @@ start_daemon(AlConfig *config)
 
 	if (config->listen.ss_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
+	/* first, so that it hears what is wrong with the others */
+	add_option(options, &n, MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library,
+			   NULL);
 	add_option(options, &n, MHD_OPTION_SOCK_ADDR, 0, &config->listen);
 	add_option(options, &n, MHD_OPTION_CONNECTION_LIMIT,
 			   config->max_connections, NULL);
@@ -137,6 +161,22 @@ start_daemon(AlConfig *config)
 	add_option(options, &n, MHD_OPTION_END, 0, NULL);
 	return MHD_start_daemon(flags, 0, NULL, NULL, al_request_handle, NULL,
 							MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
+/*
+ * A connection is taken up when its first bytes are there, or after a second:
+ * then al_request_connection() can look at them.
+ */
+static void
+defer_accept(struct MHD_Daemon *daemon)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_LISTEN_FD);
+	int seconds = 1;
+
+	if (info)
+		(void) setsockopt(info->listen_fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+						  &seconds, sizeof(seconds));
 }
 
 static void
@@ -228,6 +268,7 @@ main(int argc, char **argv)
 	daemon = start_daemon(&config);
 	if (daemon == NULL)
 		die("could not listen; is the port in use?");
+	defer_accept(daemon);
 	announce(&config, daemon);
 
 	wait_for_signals(&config, &signals);

@@ -274,8 +274,9 @@ work(void *arg)
 }
 
 /*
- * Hands a request to the workers.  Only a detached one can be refused: the
- * others are bounded by the number of connections.
+ * Hands a request to the workers; false when they have stopped.  The queue is
+ * bounded by the number of connections, but for detached requests, which have
+ * been answered and are refused when too many of them wait.
  */
 bool
 al_pool_submit(AlRequest *request)
@@ -283,8 +284,9 @@ al_pool_submit(AlRequest *request)
 	bool accepted;
 
 	pthread_mutex_lock(&lock);
-	accepted = !request->detached ||
-			   queued < config->max_connections * QUEUE_PER_CONNECTION;
+	accepted =
+		!stopping && (!request->detached ||
+					  queued < config->max_connections * QUEUE_PER_CONNECTION);
 	if (accepted)
 	{
 		request->next = NULL;

@@ -8,7 +8,7 @@
 
 #include "request.h"
 
-#define AL_MAX_STATEMENTS 16
+#define AL_MAX_STATEMENTS 32
 #define AL_MAX_ARGS 40
 
 /* A statement, prepared once a connection when it is first used. */

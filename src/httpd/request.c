@@ -62,6 +62,37 @@ set_deadline(AlConnection *connection, bool on)
 						: 0);
 }
 
+/*
+ * libmicrohttpd drops a connection without a word when its first line has no
+ * blank in it, and answers every other mistake.  So that one is answered here,
+ * before the library reads it.
+ */
+static void
+refuse_malformed(int fd)
+{
+	static const char answer[] =
+		"HTTP/1.1 400 Bad Request\r\n"
+		"Connection: close\r\n"
+		"Content-Type: application/json; charset=utf-8\r\n"
+		"Content-Length: 36\r\n\r\n"
+		"{\"message\":\"Malformed request line\"}";
+	char	line[1024];
+	ssize_t n = recv(fd, line, sizeof(line), MSG_PEEK | MSG_DONTWAIT);
+	char   *start = line;
+	char   *end;
+
+	/* empty lines before a request are legal */
+	while (n > 0 && (*start == '\r' || *start == '\n'))
+	{
+		start++;
+		n--;
+	}
+	end = n > 0 ? memchr(start, '\n', (size_t) n) : NULL;
+	if (end && memchr(start, ' ', (size_t) (end - start)) == NULL)
+		(void) send(fd, answer, sizeof(answer) - 1,
+					MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void
 open_connection(struct MHD_Connection *mhd, void **state)
 {
@@ -83,6 +114,8 @@ open_connection(struct MHD_Connection *mhd, void **state)
 		connections->link = &connection->next;
 	connections = connection;
 	pthread_mutex_unlock(&lock);
+	if (config->tls_cert == NULL)
+		refuse_malformed(connection->fd);
 }
 
 /* libmicrohttpd calls it before it closes the socket. */
@@ -353,6 +386,19 @@ declares_too_much(AlRequest *request)
 	return value && strtoull(value, NULL, 10) > config->max_body;
 }
 
+/*
+ * Two lengths of one body: a proxy in front may have believed the other, and
+ * the rest of the body would be somebody's next request.
+ */
+static bool
+declares_two_lengths(AlRequest *request)
+{
+	return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND,
+									   "Content-Length") &&
+		   MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND,
+									   "Transfer-Encoding");
+}
+
 static enum MHD_Result
 send_answer(AlRequest *request)
 {
@@ -392,13 +438,14 @@ look_at_headers(AlRequest *request, const char *method)
 	believe_forwarded(request);
 	request->user_agent = copy_header(request, "User-Agent");
 	request->content_type = copy_header(request, "Content-Type");
-	if (declares_too_much(request))
-	{
-		/* Not a byte of it is read, nor waited for. */
+	/* Not a byte of such a body is read, nor waited for. */
+	if (declares_two_lengths(request))
+		al_respond_error(
+			request, 400,
+			"Content-Length and Transfer-Encoding exclude each other");
+	else if (declares_too_much(request))
 		al_respond_error(request, 413, "Request body too large");
-		return send_detached(request);
-	}
-	return MHD_YES;
+	return request->answer.status ? send_detached(request) : MHD_YES;
 }
 
 /*
@@ -485,7 +532,12 @@ al_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
 	atomic_fetch_add(&al_counters.handling, 1);
 	set_deadline(request->connection, false);
 	MHD_suspend_connection(mhd);
-	(void) al_pool_submit(request);
+	if (!al_pool_submit(request))
+	{
+		/* it came after the last moment of draining */
+		al_respond_error(request, 503, "The service is stopping");
+		al_request_finish(request);
+	}
 	return MHD_YES;
 }
 

@@ -43,8 +43,11 @@ typedef enum AlWork
 	AL_WORK_ONE_OBJECT,
 	AL_WORK_ONE_REQUEST,
 	AL_WORK_HISTOGRAM,
+	AL_WORK_LEDGER,
+	AL_WORK_VERIFY,
 	AL_WORK_READ_ENTITY,
-	AL_WORK_WRITE_ENTITY
+	AL_WORK_WRITE_ENTITY,
+	AL_WORK_OUTCOME /* of a change whose answer was lost */
 } AlWork;
 
 /* The answer.  The body is static, in "text", or in "result". */

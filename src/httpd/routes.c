@@ -32,7 +32,9 @@ static const Route routes[] = {
 	{"audit/objects/*", AL_GET, AL_WORK_ONE_OBJECT, NULL},
 	{"audit/requests", AL_GET, AL_WORK_LIST_REQUESTS, NULL},
 	{"audit/requests/*", AL_GET, AL_WORK_ONE_REQUEST, NULL},
-	{"audit/histogram", AL_GET, AL_WORK_HISTOGRAM, NULL}};
+	{"audit/histogram", AL_GET, AL_WORK_HISTOGRAM, NULL},
+	{"audit/status", AL_GET, AL_WORK_LEDGER, NULL},
+	{"audit/verify", AL_GET, AL_WORK_VERIFY, NULL}};
 
 static const Route entities = {"", AL_GET | AL_POST, AL_WORK_READ_ENTITY,
 							   NULL};

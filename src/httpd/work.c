@@ -25,33 +25,86 @@
 /* The arguments of audit.api_log() but the status; see add_log_args(). */
 #define LOG_ARGS "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
 
-static const AlStatement record_statement = {
-	0, "SELECT audit.api_log(" LOG_ARGS ", $13)"};
-static const AlStatement objects_statement = {
-	1,
-	"SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
-	" FROM audit.api_objects($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) a"};
-static const AlStatement requests_statement = {
-	2,
-	"SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
-	" FROM audit.api_requests($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) a"};
-static const AlStatement object_statement = {
-	3, "SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
-	   " FROM audit.api_object($13) a"};
-static const AlStatement request_statement = {
-	4, "SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
-	   " FROM audit.api_request($13) a"};
-static const AlStatement histogram_statement = {
-	5, "SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
-	   " FROM audit.api_histogram($13, $14, $15, $16) a"};
-static const AlStatement read_statement = {
-	6, "SELECT a.status, a.body, audit.api_log(" LOG_ARGS ", a.status)"
-	   " FROM audit.api_read($13, $14, $15, $16, $17) a"};
-static const AlStatement write_statement = {
-	7, "SELECT a.status, a.body"
-	   " FROM audit.api_write(" LOG_ARGS ", $13, $14, $15, $16, $17) a"};
-static const AlStatement outcome_statement = {8,
-											  "SELECT audit.api_outcome($1)"};
+/* A function that makes an answer, and the record with the status it chose. */
+#define ANSWER(call)                                                          \
+	"SELECT a.status, a.body, audit.api_log(" LOG_ARGS                        \
+	", a.status) FROM audit." call " a"
+
+/*
+ * The statement of a kind of work.  After the arguments of the record come
+ * the table, the key, the named parameters of the query string and the
+ * address of the next page without its offset, each where the flag is set.
+ */
+typedef struct Call
+{
+	AlStatement		   statement;
+	bool			   table;
+	bool			   key;
+	const char *const *params; /* ends with NULL */
+	bool			   self;
+} Call;
+
+static const char *const objects_params[] = {
+	"size",		"offset",	  "before",			"after",
+	"count",	"request_id", "rbac_user_name", "workspace",
+	"dao_name", "entity_key", "operation",		NULL};
+static const char *const requests_params[] = {
+	"size",			  "offset",	   "before", "after",  "count", "request_id",
+	"rbac_user_name", "workspace", "method", "status", "hide",	NULL};
+static const char *const histogram_params[] = {
+	"stream",		  "before",	   "after",	   "buckets",	 "request_id",
+	"rbac_user_name", "workspace", "dao_name", "entity_key", "operation",
+	"method",		  "status",	   "hide",	   NULL};
+static const char *const entities_params[] = {"size", "offset", NULL};
+static const char *const verify_params[] = {"ids", NULL};
+
+static const Call calls[] = {
+	[AL_WORK_RECORD] = {.statement = {AL_WORK_RECORD,
+									  "SELECT audit.api_log(" LOG_ARGS
+									  ", $13)"}},
+	[AL_WORK_OUTCOME] = {.statement = {AL_WORK_OUTCOME,
+									   "SELECT audit.api_outcome($1)"}},
+	[AL_WORK_LIST_OBJECTS] =
+		{.statement =
+			 {AL_WORK_LIST_OBJECTS,
+			  ANSWER(
+				  "api_objects($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)")},
+		 .params = objects_params,
+		 .self = true},
+	[AL_WORK_LIST_REQUESTS] =
+		{.statement =
+			 {AL_WORK_LIST_REQUESTS,
+			  ANSWER(
+				  "api_requests($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)")},
+		 .params = requests_params,
+		 .self = true},
+	[AL_WORK_ONE_OBJECT] = {.statement = {AL_WORK_ONE_OBJECT,
+										  ANSWER("api_object($13)")},
+							.key = true},
+	[AL_WORK_ONE_REQUEST] = {.statement = {AL_WORK_ONE_REQUEST,
+										   ANSWER("api_request($13)")},
+							 .key = true},
+	[AL_WORK_HISTOGRAM] =
+		{.statement =
+			 {AL_WORK_HISTOGRAM,
+			  ANSWER(
+				  "api_histogram($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)")},
+		 .params = histogram_params},
+	[AL_WORK_LEDGER] = {.statement = {AL_WORK_LEDGER, ANSWER("api_status()")}},
+	[AL_WORK_VERIFY] = {.statement = {AL_WORK_VERIFY,
+									  ANSWER("api_verify($13)")},
+						.params = verify_params},
+	[AL_WORK_READ_ENTITY] =
+		{.statement = {AL_WORK_READ_ENTITY,
+					   ANSWER("api_read($13, $14, $15, $16, $17)")},
+		 .table = true,
+		 .key = true,
+		 .params = entities_params,
+		 .self = true},
+	[AL_WORK_WRITE_ENTITY] = {
+		.statement = {AL_WORK_WRITE_ENTITY,
+					  "SELECT a.status, a.body FROM audit.api_write(" LOG_ARGS
+					  ", $13, $14, $15, $16, $17) a"}}};
 
 static const AlConfig *config;
 
@@ -109,7 +162,7 @@ add_log_args(Scratch *scratch, const AlRequest *request, bool durable,
 }
 
 /*
- * Adds the parameters of that name as arguments, and to the address of the
+ * Adds the parameters of these names as arguments, and to the address of the
  * next page; "offset" is the one that the next page replaces.
  */
 static void
@@ -131,7 +184,6 @@ add_params(Scratch *scratch, const AlRequest *request,
 		al_buf_append_char(&scratch->self, '&');
 	}
 	al_buf_append_char(&scratch->self, '\0');
-	al_pool_arg(&scratch->args, scratch->self.data);
 }
 
 /* One element of a text[] literal. */
@@ -179,50 +231,25 @@ add_write_args(Scratch *scratch, AlRequest *request)
 	al_pool_arg(args, scratch->values.data);
 }
 
-/* Adds the arguments of the work itself and says which statement it is. */
-static const AlStatement *
+/* Adds the arguments of the work itself. */
+static void
 add_work_args(Scratch *scratch, AlRequest *request)
 {
-	static const char *const objects[] = {
-		"size",		"offset",	  "before",			"after",
-		"count",	"request_id", "rbac_user_name", "workspace",
-		"dao_name", "entity_key", "operation",		NULL};
-	static const char *const requests[] = {
-		"size",		  "offset",			"before",	 "after",  "count",
-		"request_id", "rbac_user_name", "workspace", "method", "status",
-		NULL};
-	static const char *const histogram[] = {"stream", "before", "after", NULL};
-	static const char *const entities[] = {"size", "offset", NULL};
+	const Call *call = &calls[request->work];
 
-	switch (request->work)
+	if (request->work == AL_WORK_WRITE_ENTITY)
 	{
-		case AL_WORK_LIST_OBJECTS:
-			add_params(scratch, request, objects);
-			return &objects_statement;
-		case AL_WORK_LIST_REQUESTS:
-			add_params(scratch, request, requests);
-			return &requests_statement;
-		case AL_WORK_HISTOGRAM:
-			add_params(scratch, request, histogram);
-			scratch->args.n--;
-			al_pool_arg(&scratch->args,
-						al_uri_param(&request->params, "buckets"));
-			return &histogram_statement;
-		case AL_WORK_ONE_OBJECT:
-			al_pool_arg(&scratch->args, request->key);
-			return &object_statement;
-		case AL_WORK_ONE_REQUEST:
-			al_pool_arg(&scratch->args, request->key);
-			return &request_statement;
-		case AL_WORK_READ_ENTITY:
-			al_pool_arg(&scratch->args, request->table);
-			al_pool_arg(&scratch->args, request->key);
-			add_params(scratch, request, entities);
-			return &read_statement;
-		default:
-			add_write_args(scratch, request);
-			return &write_statement;
+		add_write_args(scratch, request);
+		return;
 	}
+	if (call->table)
+		al_pool_arg(&scratch->args, request->table);
+	if (call->key)
+		al_pool_arg(&scratch->args, request->key);
+	if (call->params)
+		add_params(scratch, request, call->params);
+	if (call->self)
+		al_pool_arg(&scratch->args, scratch->self.data);
 }
 
 static void
@@ -257,7 +284,8 @@ write_record(AlDatabase *db, const AlRequest *request, unsigned int status,
 					 retried || attempt > 0);
 		snprintf(number, sizeof(number), "%u", status);
 		al_pool_arg(&scratch.args, number);
-		result = al_pool_run(db, &record_statement, &scratch.args, &loss);
+		result = al_pool_run(db, &calls[AL_WORK_RECORD].statement,
+							 &scratch.args, &loss);
 		ok = result != NULL && succeeded(result);
 		if (result != NULL && !ok)
 			fprintf(stderr, "audit_log_httpd: request %s has no record: %s",
@@ -282,7 +310,8 @@ find_outcome(AlDatabase *db, AlRequest *request)
 
 	al_pool_arg(&args, request->id);
 	if (al_pool_reconnect(db))
-		result = al_pool_run(db, &outcome_statement, &args, &loss);
+		result =
+			al_pool_run(db, &calls[AL_WORK_OUTCOME].statement, &args, &loss);
 	if (result == NULL || !succeeded(result))
 	{
 		snprintf(
@@ -316,15 +345,15 @@ make_answer(AlDatabase *db, AlRequest *request)
 
 	for (int attempt = 1;; attempt++)
 	{
-		Scratch			   scratch = {0};
-		const AlStatement *statement;
-		PGresult		  *result;
-		AlLoss			   loss;
+		Scratch	  scratch = {0};
+		PGresult *result;
+		AlLoss	  loss;
 
 		add_log_args(&scratch, request, writes || config->durable_reads,
 					 retried);
-		statement = add_work_args(&scratch, request);
-		result = al_pool_run(db, statement, &scratch.args, &loss);
+		add_work_args(&scratch, request);
+		result = al_pool_run(db, &calls[request->work].statement,
+							 &scratch.args, &loss);
 		free_scratch(&scratch);
 		if (result != NULL && succeeded(result))
 		{
