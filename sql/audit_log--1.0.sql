@@ -2921,6 +2921,27 @@ GRANT EXECUTE ON FUNCTION audit.tiles(bigint) TO audit_log_reader;
 COMMENT ON FUNCTION audit.tiles(bigint) IS
 	'files of a tiled log that are new since the ledger had a size (C2SP tlog-tiles)';
 
+CREATE FUNCTION audit.tile(path text) RETURNS bytea
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_tile';
+REVOKE ALL ON FUNCTION audit.tile(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.tile(text) TO audit_log_reader;
+COMMENT ON FUNCTION audit.tile(text) IS
+	'one file of a tiled log, such as tile/0/000; null if there is none of that name (C2SP tlog-tiles)';
+
+CREATE FUNCTION audit.export(from_leaf bigint DEFAULT 0,
+							 max_records bigint DEFAULT NULL,
+							 OUT leaf bigint, OUT id uuid,
+							 OUT expire_us bigint, OUT inner_hash text,
+							 OUT state text, OUT stream text,
+							 OUT record_expire_us bigint, OUT salt text,
+							 OUT record json)
+	RETURNS SETOF record
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_export';
+REVOKE ALL ON FUNCTION audit.export(bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.export(bigint, bigint) TO audit_log_reader;
+COMMENT ON FUNCTION audit.export(bigint, bigint) IS
+	'sealed records in the order of the ledger, each exactly once, with what it takes to verify them elsewhere';
+
 CREATE FUNCTION audit.new_generation(reason text) RETURNS integer
 	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_new_generation';
 REVOKE ALL ON FUNCTION audit.new_generation(text) FROM PUBLIC;
@@ -3046,6 +3067,33 @@ ALTER VIEW audit.status OWNER TO audit_log_owner;
 GRANT SELECT ON audit.status TO audit_log_reader;
 COMMENT ON VIEW audit.status IS
 	'state of the ledger: how large, when sealed, what waits; stopped means that no block came for three heartbeats';
+
+/* With audit.export() all that a verifier elsewhere needs. */
+CREATE VIEW audit.blocks AS
+	SELECT b.block,
+		b.first_leaf,
+		b.size,
+		pg_catalog.to_char(b.sealed_at AT TIME ZONE 'UTC',
+						   'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS sealed_at,
+		b.generation,
+		b.timeline,
+		b.system_identifier,
+		pg_catalog.encode(b.root, 'base64') AS root,
+		b.snapshot::text AS snapshot,
+		g.origin || E'\n' || b.size || E'\n'
+			|| pg_catalog.encode(b.root, 'base64') || E'\n\n'
+			|| COALESCE((
+				SELECT pg_catalog.string_agg(s.line || E'\n', ''
+											 ORDER BY s.added_at, s.ctid)
+				FROM audit.ledger_signatures s
+				WHERE s.size = b.size AND s.generation = b.generation), '')
+			AS checkpoint
+	FROM audit.ledger_blocks b
+		LEFT JOIN audit.ledger_generations g ON g.generation = b.generation;
+ALTER VIEW audit.blocks OWNER TO audit_log_owner;
+GRANT SELECT ON audit.blocks TO audit_log_reader;
+COMMENT ON VIEW audit.blocks IS
+	'what was sealed at once, with its checkpoint';
 
 CREATE FUNCTION audit.verify_ledger(from_leaf bigint DEFAULT 0,
 									to_leaf bigint DEFAULT NULL,
@@ -3256,6 +3304,126 @@ GRANT SELECT ON audit.ledger_leaves TO audit_log_reader;
 COMMENT ON VIEW audit.ledger_texts IS
 	'the texts of the stored records that the ledger is made of';
 COMMENT ON VIEW audit.ledger_leaves IS 'the leaves of the ledger, one a row';
+
+/* ------------------------------------------- the ledger in the HTTP API */
+
+/*
+ * Oldest first.  The page after the last leaf is empty until more is sealed,
+ * so "next_leaf" is where to go on in any case.
+ */
+CREATE FUNCTION audit.api_export(
+	"from" text, size text, OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	page record;
+	first bigint := 0;
+	leaves text;
+	next bigint;
+	sealed bigint := coalesce((SELECT b.size FROM audit.ledger_blocks b
+							   ORDER BY b.block DESC LIMIT 1), 0);
+BEGIN
+	SELECT * INTO page
+	FROM audit.api_page(size, NULL, NULL, NULL, 'none', '');
+	status := 400;
+	body := page.error;
+	IF body IS NOT NULL THEN
+		RETURN;
+	END IF;
+	IF "from" IS NOT NULL THEN
+		IF "from" !~ '^[0-9]{1,18}$' THEN
+			body := audit.api_error(11, 'invalid options',
+				'from must be the number of a leaf');
+			RETURN;
+		END IF;
+		first := "from"::bigint;
+	END IF;
+	SELECT string_agg(row_to_json(e)::text, ',' ORDER BY e.leaf),
+		max(e.leaf) + 1
+	INTO leaves, next
+	FROM audit.export(first, page.rows) e;
+	next := coalesce(next, first);
+	status := 200;
+	body := '{"data":[' || coalesce(leaves, '') || '],"size":' || sealed
+		|| ',"next_leaf":' || next || ',"next":'
+		|| CASE WHEN next < sealed AND next > first
+				THEN '"/audit/log?size=' || page.rows || '&from=' || next || '"'
+				ELSE 'null' END || '}';
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_export(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_export(text, text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_export(text, text) IS
+	'GET /audit/log: sealed records in the order of the ledger';
+
+CREATE FUNCTION audit.api_checkpoint(OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	status := 404;
+	body := audit.api_error(NULL, NULL, 'Nothing has been sealed yet');
+	IF EXISTS (SELECT FROM audit.ledger_blocks) THEN
+		status := 200;
+		body := audit.checkpoint();
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_checkpoint() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_checkpoint() TO audit_log_api;
+COMMENT ON FUNCTION audit.api_checkpoint() IS
+	'GET /audit/checkpoint: the last checkpoint, a signed note; errors are JSON';
+
+CREATE FUNCTION audit.api_proof(id text, OUT status integer, OUT body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	status := 404;
+	body := audit.api_error(NULL, NULL, 'Not found');
+	IF id ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' THEN
+		body := audit.inclusion_proof(id::uuid);
+		status := 200;
+	END IF;
+EXCEPTION
+	/* no ledger, or no such leaf */
+	WHEN object_not_in_prerequisite_state OR no_data_found THEN
+		NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_proof(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_proof(text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_proof(text) IS
+	'GET /audit/proof/{id}: proof that a record is in the ledger (C2SP tlog-proof); errors are JSON';
+
+CREATE FUNCTION audit.api_tile(path text, OUT status integer, OUT body text,
+							   OUT data bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	data := audit.tile(path);
+	status := 200;
+	IF data IS NULL THEN
+		status := 404;
+		body := audit.api_error(NULL, NULL, 'Not found');
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.api_tile(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_tile(text) TO audit_log_api;
+COMMENT ON FUNCTION audit.api_tile(text) IS
+	'GET /tile/...: a file of the tiled log in data, or an error in body';
+
+ALTER FUNCTION audit.api_export(text, text) OWNER TO audit_log_owner;
+ALTER FUNCTION audit.api_checkpoint() OWNER TO audit_log_owner;
+ALTER FUNCTION audit.api_proof(text) OWNER TO audit_log_owner;
+ALTER FUNCTION audit.api_tile(text) OWNER TO audit_log_owner;
+GRANT EXECUTE ON FUNCTION audit.export(bigint, bigint),
+	audit.checkpoint(bigint), audit.inclusion_proof(uuid, bigint),
+	audit.tile(text)
+	TO audit_log_owner;
 
 COMMENT ON TABLE audit.ledger_generations IS
 	'spans of the ledger with an origin of their own: a new one begins after a restore';

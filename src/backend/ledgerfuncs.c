@@ -13,7 +13,10 @@
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
+#include "core/base64.h"
+
 #include "custody.h"
+#include "export.h"
 #include "proof.h"
 #include "seal.h"
 #include "verify.h"
@@ -26,6 +29,8 @@ PG_FUNCTION_INFO_V1(audit_log_inclusion_proof);
 PG_FUNCTION_INFO_V1(audit_log_consistency_proof);
 PG_FUNCTION_INFO_V1(audit_log_witness_request);
 PG_FUNCTION_INFO_V1(audit_log_tiles);
+PG_FUNCTION_INFO_V1(audit_log_tile);
+PG_FUNCTION_INFO_V1(audit_log_export);
 PG_FUNCTION_INFO_V1(audit_log_new_generation);
 PG_FUNCTION_INFO_V1(audit_log_rotate_key);
 PG_FUNCTION_INFO_V1(audit_log_add_ledger_key);
@@ -144,6 +149,108 @@ audit_log_tiles(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	al_proof_tiles(PG_GETARG_INT64(0), put_tile, fcinfo->resultinfo);
 	return (Datum) 0;
+}
+
+static void
+keep_tile(void *arg, const char *path, const void *bytes, int len)
+{
+	bytea	   *data = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(data, VARHDRSZ + len);
+	memcpy(VARDATA(data), bytes, len);
+	*(bytea **) arg = data;
+}
+
+/* audit.tile(text): one file of a tiled log. */
+Datum
+audit_log_tile(PG_FUNCTION_ARGS)
+{
+	bytea	   *data;
+
+	if (!al_proof_tile(text_to_cstring(PG_GETARG_TEXT_PP(0)), keep_tile,
+					   &data))
+		PG_RETURN_NULL();
+	PG_RETURN_BYTEA_P(data);
+}
+
+/* --------------------------------------------------------------- exporting */
+
+static Datum
+base64_datum(const void *bytes, int len)
+{
+	char	   *text = palloc(AL_BASE64_ENCODED_LEN(len));
+
+	return PointerGetDatum(cstring_to_text_with_len(text,
+													al_base64_encode_to(bytes,
+																		len,
+																		text)));
+}
+
+static Datum
+exported_datum(FuncCallContext *call, const AlExported *exported)
+{
+	bool		present = exported->state == AL_EXPORT_PRESENT;
+	Datum		values[9] = {0};
+	bool		nulls[9] = {false};
+
+	values[0] = Int64GetDatum(exported->number);
+	values[1] = UUIDPGetDatum(&exported->leaf.id);
+	values[2] = Int64GetDatum(exported->leaf.expire);
+	nulls[2] = exported->leaf.expire == AL_LEAF_NEVER;
+	values[3] = base64_datum(exported->leaf.inner.bytes, sizeof(AlHash));
+	values[4] = CStringGetTextDatum(al_export_state_name(exported->state));
+	nulls[5] = nulls[7] = nulls[8] = !present;
+	nulls[6] = !present || exported->expire == AL_LEAF_NEVER;
+	if (present)
+	{
+		values[5] = CStringGetTextDatum(exported->stream == AL_OBJECTS ?
+										"objects" : "requests");
+		values[6] = Int64GetDatum(exported->expire);
+		values[7] = base64_datum(exported->salt, exported->salt_len);
+		values[8] = PointerGetDatum(cstring_to_text_with_len(exported->record,
+															 exported->record_len));
+	}
+	return HeapTupleGetDatum(heap_form_tuple(call->tuple_desc, values, nulls));
+}
+
+/*
+ * audit.export(bigint, bigint): the sealed records by their position.  Rows
+ * go out one by one, so that SELECT audit.export(...) streams.
+ */
+Datum
+audit_log_export(PG_FUNCTION_ARGS)
+{
+	FuncCallContext *call;
+	const AlExported *exported;
+
+	if (SRF_IS_FIRSTCALL())
+	{
+		MemoryContext old;
+		TupleDesc	desc;
+		int64		from = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
+		int64		limit = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT64(1);
+
+		if (from < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("number of the first leaf must not be negative")));
+		if (limit < 0 && !PG_ARGISNULL(1))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("number of records must not be negative")));
+		call = SRF_FIRSTCALL_INIT();
+		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		call->tuple_desc = BlessTupleDesc(desc);
+		call->user_fctx = al_export_begin(from, limit);
+		MemoryContextSwitchTo(old);
+	}
+	call = SRF_PERCALL_SETUP();
+	exported = al_export_next(call->user_fctx);
+	if (exported == NULL)
+		SRF_RETURN_DONE(call);
+	SRF_RETURN_NEXT(call, exported_datum(call, exported));
 }
 
 /* --------------------------------------------------------------- decisions */

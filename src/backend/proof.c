@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
@@ -99,6 +100,45 @@ al_proof_leaf(const pg_uuid_t *id)
 	return al_ledger_find(statement_snapshot(), id);
 }
 
+/*
+ * What turns the record that audit.record() gives into its leaf: the expiry
+ * and, while the record is there, its salt.  It travels in the part of a
+ * proof that proves nothing, and whoever changes it gets another leaf.
+ */
+static char *
+leaf_secrets(Snapshot snapshot, const pg_uuid_t *id, int64 number)
+{
+	AlLeaf		leaf;
+	AlStream	stream;
+	TupleTableSlot *slot;
+	char	   *salt_text = "-";
+
+	if (!al_ledger_leaf(snapshot, number, &leaf))
+		return NULL;
+	if (leaf.expire > al_leaf_unix_time(GetCurrentStatementStartTimestamp()) &&
+		al_ledger_record(snapshot, id, &stream, &slot))
+	{
+		bool		isnull;
+		Datum		salt = slot_getattr(slot, stream == AL_OBJECTS ?
+										AL_OBJECT_SALT : AL_REQUEST_SALT,
+										&isnull);
+
+		if (!isnull)
+		{
+			bytea	   *bytes = DatumGetByteaPP(salt);
+			int			len = VARSIZE_ANY_EXHDR(bytes);
+
+			salt_text = palloc(AL_BASE64_ENCODED_LEN(len) + 1);
+			salt_text[al_base64_encode_to(VARDATA_ANY(bytes), len,
+										  salt_text)] = '\0';
+		}
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	return psprintf("audit_log/leaf/v1\n%s\n%s\n",
+					leaf.expire == AL_LEAF_NEVER ? "-" :
+					psprintf(INT64_FORMAT, leaf.expire), salt_text);
+}
+
 char *
 al_proof_inclusion(const pg_uuid_t *id, int64 size)
 {
@@ -111,6 +151,7 @@ al_proof_inclusion(const pg_uuid_t *id, int64 size)
 	AlError		err = {{0}};
 	AlStatus	status;
 	char	   *note;
+	char	   *extra;
 
 	find_block(snapshot, size, &block);
 	leaf = al_ledger_find(snapshot, id);
@@ -126,8 +167,10 @@ al_proof_inclusion(const pg_uuid_t *id, int64 size)
 	al_leaf_check(al_merkle_prove_inclusion(al_leaf_sha256(), leaf,
 											block.size, al_ledger_fetch,
 											&tree, &proof, &err), &err);
-	status = al_tlog_format_proof(leaf, &proof, NULL, 0, note, strlen(note),
-								  &out, &err);
+	extra = leaf_secrets(snapshot, id, leaf);
+	status = al_tlog_format_proof(leaf, &proof, extra,
+								  extra ? strlen(extra) : 0, note,
+								  strlen(note), &out, &err);
 	if (status != AL_OK)
 		al_buf_free(&out);
 	al_leaf_check(status, &err);
@@ -300,4 +343,34 @@ al_proof_tiles(int64 from, AlTileSink sink, void *arg)
 			}
 		}
 	}
+}
+
+/*
+ * One tile of the last checkpoint's tree, or false if there is no such tile.
+ * A part of a tile that has grown since is still to be had.
+ */
+bool
+al_proof_tile(const char *path, AlTileSink sink, void *arg)
+{
+	Snapshot	snapshot = statement_snapshot();
+	AlBlock		last;
+	AlLedgerTree *tree = palloc(sizeof(AlLedgerTree));
+	AlTile		tile;
+	int			shift;
+	int64		nodes;
+
+	if (al_tlog_parse_tile_path(path, strlen(path), &tile, NULL) != AL_OK ||
+		!al_ledger_last_block(snapshot, &last))
+		return false;
+	shift = tile.level * AL_MERKLE_TILE_HEIGHT;
+	nodes = shift < 63 ? last.size >> shift : 0;
+	if (tile.index > nodes / AL_MERKLE_TILE_WIDTH ||
+		tile.index * AL_MERKLE_TILE_WIDTH + tile.width > nodes)
+		return false;
+	al_ledger_tree_begin(tree, snapshot);
+	if (tile.entries)
+		emit_entries(snapshot, &tile, sink, arg);
+	else
+		emit_hashes(tree, &tile, sink, arg);
+	return true;
 }

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -100,14 +101,15 @@ static const struct
 	const Field *fields;
 	int			nfields;
 	AttrNumber	occurred_at;
+	AttrNumber	expire;
 	AttrNumber	key_id;
 	AttrNumber	signature;
 }			streams[] =
 {
 	{object_fields, lengthof(object_fields), AL_OBJECT_OCCURRED_AT,
-	AL_OBJECT_KEY_ID, AL_OBJECT_SIGNATURE},
+	AL_OBJECT_EXPIRE, AL_OBJECT_KEY_ID, AL_OBJECT_SIGNATURE},
 	{request_fields, lengthof(request_fields), AL_REQUEST_OCCURRED_AT,
-	AL_REQUEST_KEY_ID, AL_REQUEST_SIGNATURE},
+	AL_REQUEST_EXPIRE, AL_REQUEST_KEY_ID, AL_REQUEST_SIGNATURE},
 };
 
 StaticAssertDecl(lengthof(object_fields) <= AL_MAX_COLUMNS,
@@ -253,6 +255,33 @@ fields_of_columns(AlStream stream, const Datum *columns,
 									  SECS_PER_DAY);
 		}
 	}
+}
+
+/*
+ * Appends the record that a row of the table makes, with the time that it has
+ * left at the start of the statement.
+ */
+void
+al_record_of_row(StringInfo out, AlStream stream, const Datum *columns,
+				 const bool *column_nulls)
+{
+	const Field *fields = streams[stream].fields;
+	AttrNumber	expire = streams[stream].expire;
+	Datum		values[AL_MAX_COLUMNS];
+	bool		nulls[AL_MAX_COLUMNS];
+
+	fields_of_columns(stream, columns, column_nulls, values, nulls);
+	for (int i = 0; i < streams[stream].nfields; i++)
+		if (strcmp(fields[i].name, "ttl") == 0 && !column_nulls[expire - 1])
+		{
+			TimestampTz at = DatumGetTimestampTz(columns[expire - 1]);
+			int64		left = at - GetCurrentStatementStartTimestamp();
+
+			nulls[i] = TIMESTAMP_NOT_FINITE(at);
+			values[i] = Int64GetDatum(left / USECS_PER_SEC -
+									  (left % USECS_PER_SEC < 0));
+		}
+	al_record_json(out, stream, values, nulls);
 }
 
 /*

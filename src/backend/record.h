@@ -14,6 +14,8 @@
 
 extern void al_record_json(StringInfo out, AlStream stream,
 						   const Datum *values, const bool *nulls);
+extern void al_record_of_row(StringInfo out, AlStream stream,
+							 const Datum *columns, const bool *column_nulls);
 extern int	al_record_fields(AlStream stream);
 extern const char *al_record_field_name(AlStream stream, int field);
 extern void al_record_canonical(AlBuf *out, const char *json, int len,

@@ -23,7 +23,7 @@ my @floors = (
 	[qw(record ledger)],
 	[qw(harvest)],
 	[qw(checkpoint)],
-	[qw(purge seal verify proof)],
+	[qw(purge seal verify proof export)],
 	[qw(batch)],
 	[qw(capture request watch custody)],
 	[qw(sqlfuncs ledgerfuncs worker)],
