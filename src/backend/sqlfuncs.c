@@ -287,6 +287,8 @@ audit_log_purge(PG_FUNCTION_ARGS)
 
 /* -------------------------------------------------- canonical and signature */
 
+#define CANONICAL_KEPT (64 * 1024)	/* bytes of buffer kept between calls */
+
 static Datum
 canonical(FunctionCallInfo fcinfo, bool strict)
 {
@@ -300,6 +302,8 @@ canonical(FunctionCallInfo fcinfo, bool strict)
 						strict);
 	bytes = pnstrdup(out.data ? out.data : "", out.len);
 	result = pg_any_to_server(bytes, out.len, PG_UTF8);
+	if (out.cap > CANONICAL_KEPT)
+		al_buf_free(&out);
 	PG_RETURN_TEXT_P(cstring_to_text(result));
 }
 
