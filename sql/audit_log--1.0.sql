@@ -2933,7 +2933,7 @@ CREATE FUNCTION audit.export(from_leaf bigint DEFAULT 0,
 							 OUT leaf bigint, OUT id uuid,
 							 OUT expire_us bigint, OUT inner_hash text,
 							 OUT state text, OUT stream text,
-							 OUT record_expire_us bigint, OUT salt text,
+							 OUT txid bigint, OUT record_expire_us bigint, OUT salt text,
 							 OUT record json)
 	RETURNS SETOF record
 	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_export';
@@ -3094,6 +3094,19 @@ ALTER VIEW audit.blocks OWNER TO audit_log_owner;
 GRANT SELECT ON audit.blocks TO audit_log_reader;
 COMMENT ON VIEW audit.blocks IS
 	'what was sealed at once, with its checkpoint';
+
+/*
+ * All that is stored, sealed or not: a verifier elsewhere looks for what the
+ * ledger does not know.  There is no content in it.
+ */
+CREATE VIEW audit.stored_records AS
+	SELECT o.id, o.txid, o.expire FROM audit.audit_objects o
+	UNION ALL
+	SELECT r.id, r.txid, r.expire FROM audit.audit_requests r;
+ALTER VIEW audit.stored_records OWNER TO audit_log_owner;
+GRANT SELECT ON audit.stored_records TO audit_log_reader;
+COMMENT ON VIEW audit.stored_records IS
+	'ids, transactions and expiries of the stored records of both streams';
 
 CREATE FUNCTION audit.verify_ledger(from_leaf bigint DEFAULT 0,
 									to_leaf bigint DEFAULT NULL,

@@ -37,7 +37,7 @@ SELECT count(*) FROM audit.export() e JOIN audit.requests r USING (id)
 WHERE e.record::text = audit.record(r)::text;
 
 -- and what it takes to compute the leaf
-SELECT e.leaf, e.inner_hash = encode(audit.ledger_inner_hash(t.meta, decode(e.salt, 'base64'), t.data), 'base64') AS inner
+SELECT e.leaf, e.txid = t.txid::text::bigint AS txid, e.inner_hash = encode(audit.ledger_inner_hash(t.meta, decode(e.salt, 'base64'), t.data), 'base64') AS inner
 FROM audit.export() e JOIN audit.ledger_texts t USING (id) ORDER BY 1;
 
 -- positions
@@ -88,19 +88,24 @@ ALTER TABLE audit.audit_objects DISABLE TRIGGER audit_log_protect;
 DELETE FROM audit.audit_objects WHERE entity_key = '1002';
 UPDATE audit.audit_objects SET expire = expire + interval '1 day' WHERE entity_key = '1003';
 ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_protect;
-SELECT leaf, state, stream, record, salt, record_expire_us, expire_us IS NOT NULL AS expires,
+SELECT leaf, state, stream, txid, record, salt, record_expire_us, expire_us IS NOT NULL AS expires,
 	length(inner_hash)
 FROM audit.export() WHERE state <> 'present' ORDER BY leaf;
 SELECT leaf, state, record_expire_us - expire_us AS longer FROM audit.export() WHERE record_expire_us <> expire_us;
 
 -- a salt is not given out with a proof once its record has expired
 SELECT e.state, convert_from(decode((regexp_match(audit.inclusion_proof(e.id), 'extra (\S+)'))[1], 'base64'), 'UTF8')
-	= E'audit_log/leaf/v1\n' || coalesce(expire_us::text, '-') || E'\n' || coalesce(salt, '-') || E'\n' AS extra
+	= E'audit_log/leaf/v1\n' || coalesce(expire_us::text, '-') || E'\n'
+		|| coalesce(txid::text, '-') || E'\n' || coalesce(salt, '-') || E'\n' AS extra
 FROM audit.export() e WHERE e.leaf IN (0, 2, 4, 5) OR e.state <> 'present' ORDER BY e.leaf;
 
 -- blocks with their checkpoints
 SELECT block, first_leaf, size, generation, checkpoint = audit.checkpoint(size) AS checkpoint
 FROM audit.blocks ORDER BY block;
+
+-- what is stored
+SELECT s.id IS NULL AS gone, e.leaf IS NULL AS waits, count(*), bool_and(s.txid::text::bigint = e.txid) AS txid
+FROM audit.stored_records s FULL JOIN audit.export() e USING (id) GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- tiles one by one are those of audit.tiles()
 SELECT count(*), bool_and(t.data = audit.tile(t.path)) FROM audit.tiles() t;
@@ -130,11 +135,13 @@ CREATE ROLE regress_export_api IN ROLE audit_log_api;
 SET ROLE regress_export_nobody;
 SELECT * FROM audit.export(0, 1);
 SELECT * FROM audit.blocks;
+SELECT * FROM audit.stored_records;
 SELECT audit.tile('tile/0/000');
 SELECT audit.api_export('0', '1');
 SET ROLE regress_export_reader;
 SELECT leaf, record IS NOT NULL FROM audit.export(0, 1);
 SELECT count(*) FROM audit.blocks;
+SELECT count(*) FROM audit.stored_records;
 SELECT length(audit.tile('tile/0/000'));
 SET ROLE regress_export_api;
 SELECT status FROM audit.api_export('0', '1');

@@ -85,6 +85,7 @@ read_record(AlExported *out, AlStream stream, TupleTableSlot *slot)
 	slot_getallattrs(slot);
 	out->state = AL_EXPORT_PRESENT;
 	out->stream = stream;
+	out->txid = al_leaf_txid(stream, slot);
 	out->expire = slot->tts_isnull[expire] ? AL_LEAF_NEVER :
 		al_leaf_unix_time(DatumGetTimestampTz(slot->tts_values[expire]));
 	if (!slot->tts_isnull[salt])

@@ -26,6 +26,7 @@ typedef struct AlExported
 	AlExportState state;
 	/* The rest is of a record that is present. */
 	AlStream	stream;
+	uint64		txid;
 	int64		expire;			/* as it is stored now */
 	const char *salt;
 	int			salt_len;

@@ -175,6 +175,22 @@ audit_log_tile(PG_FUNCTION_ARGS)
 
 /* --------------------------------------------------------------- exporting */
 
+/* Columns of audit.export(); those from the stream on are of the record. */
+typedef enum ExportColumn
+{
+	EXPORT_LEAF,
+	EXPORT_ID,
+	EXPORT_EXPIRE,
+	EXPORT_INNER,
+	EXPORT_STATE,
+	EXPORT_STREAM,
+	EXPORT_TXID,
+	EXPORT_RECORD_EXPIRE,
+	EXPORT_SALT,
+	EXPORT_RECORD,
+	EXPORT_COLUMNS
+} ExportColumn;
+
 static Datum
 base64_datum(const void *bytes, int len)
 {
@@ -190,25 +206,31 @@ static Datum
 exported_datum(FuncCallContext *call, const AlExported *exported)
 {
 	bool		present = exported->state == AL_EXPORT_PRESENT;
-	Datum		values[9] = {0};
-	bool		nulls[9] = {false};
+	Datum		values[EXPORT_COLUMNS] = {0};
+	bool		nulls[EXPORT_COLUMNS] = {false};
 
-	values[0] = Int64GetDatum(exported->number);
-	values[1] = UUIDPGetDatum(&exported->leaf.id);
-	values[2] = Int64GetDatum(exported->leaf.expire);
-	nulls[2] = exported->leaf.expire == AL_LEAF_NEVER;
-	values[3] = base64_datum(exported->leaf.inner.bytes, sizeof(AlHash));
-	values[4] = CStringGetTextDatum(al_export_state_name(exported->state));
-	nulls[5] = nulls[7] = nulls[8] = !present;
-	nulls[6] = !present || exported->expire == AL_LEAF_NEVER;
+	values[EXPORT_LEAF] = Int64GetDatum(exported->number);
+	values[EXPORT_ID] = UUIDPGetDatum(&exported->leaf.id);
+	values[EXPORT_EXPIRE] = Int64GetDatum(exported->leaf.expire);
+	nulls[EXPORT_EXPIRE] = exported->leaf.expire == AL_LEAF_NEVER;
+	values[EXPORT_INNER] = base64_datum(exported->leaf.inner.bytes,
+										sizeof(AlHash));
+	values[EXPORT_STATE] =
+		CStringGetTextDatum(al_export_state_name(exported->state));
+	for (int i = EXPORT_STREAM; i < EXPORT_COLUMNS; i++)
+		nulls[i] = !present;
 	if (present)
 	{
-		values[5] = CStringGetTextDatum(exported->stream == AL_OBJECTS ?
-										"objects" : "requests");
-		values[6] = Int64GetDatum(exported->expire);
-		values[7] = base64_datum(exported->salt, exported->salt_len);
-		values[8] = PointerGetDatum(cstring_to_text_with_len(exported->record,
-															 exported->record_len));
+		values[EXPORT_STREAM] =
+			CStringGetTextDatum(exported->stream == AL_OBJECTS ? "objects" :
+								"requests");
+		values[EXPORT_TXID] = Int64GetDatum(exported->txid);
+		values[EXPORT_RECORD_EXPIRE] = Int64GetDatum(exported->expire);
+		nulls[EXPORT_RECORD_EXPIRE] = exported->expire == AL_LEAF_NEVER;
+		values[EXPORT_SALT] = base64_datum(exported->salt, exported->salt_len);
+		values[EXPORT_RECORD] =
+			PointerGetDatum(cstring_to_text_with_len(exported->record,
+													 exported->record_len));
 	}
 	return HeapTupleGetDatum(heap_form_tuple(call->tuple_desc, values, nulls));
 }

@@ -102,7 +102,7 @@ al_proof_leaf(const pg_uuid_t *id)
 
 /*
  * What turns the record that audit.record() gives into its leaf: the expiry
- * and, while the record is there, its salt.  It travels in the part of a
+ * and, while the record is there, its transaction and its salt.  It travels in the part of a
  * proof that proves nothing, and whoever changes it gets another leaf.
  */
 static char *
@@ -112,6 +112,7 @@ leaf_secrets(Snapshot snapshot, const pg_uuid_t *id, int64 number)
 	AlStream	stream;
 	TupleTableSlot *slot;
 	char	   *salt_text = "-";
+	char	   *txid = "-";
 
 	if (!al_ledger_leaf(snapshot, number, &leaf))
 		return NULL;
@@ -123,6 +124,7 @@ leaf_secrets(Snapshot snapshot, const pg_uuid_t *id, int64 number)
 										AL_OBJECT_SALT : AL_REQUEST_SALT,
 										&isnull);
 
+		txid = psprintf(UINT64_FORMAT, al_leaf_txid(stream, slot));
 		if (!isnull)
 		{
 			bytea	   *bytes = DatumGetByteaPP(salt);
@@ -134,9 +136,9 @@ leaf_secrets(Snapshot snapshot, const pg_uuid_t *id, int64 number)
 		}
 		ExecDropSingleTupleTableSlot(slot);
 	}
-	return psprintf("audit_log/leaf/v1\n%s\n%s\n",
+	return psprintf("audit_log/leaf/v1\n%s\n%s\n%s\n",
 					leaf.expire == AL_LEAF_NEVER ? "-" :
-					psprintf(INT64_FORMAT, leaf.expire), salt_text);
+					psprintf(INT64_FORMAT, leaf.expire), txid, salt_text);
 }
 
 char *
