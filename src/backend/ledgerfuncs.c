@@ -262,7 +262,8 @@ audit_log_export(PG_FUNCTION_ARGS)
 					 errmsg("number of records must not be negative")));
 		call = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+			desc->natts != EXPORT_COLUMNS)
 			elog(ERROR, "return type must be a row type");
 		call->tuple_desc = BlessTupleDesc(desc);
 		call->user_fctx = al_export_begin(from, limit);

@@ -1,0 +1,197 @@
+/*
+ * src/verify/presence.c
+ *
+ * Records that are stored and should be leaves, but are not.
+ *
+ * The leaves come first and in another order than the stored records, and
+ * neither fits in memory.  So ids are counted and added up in buckets, with a
+ * sign; what remains in a bucket at the end tells that some of its ids are
+ * not on both sides.  Only ids of such buckets are read a second time and
+ * compared one by one.
+ *
+ * A record is expected to be a leaf if its transaction is one that the last
+ * block has seen.  Where the ledger was taken up in another cluster, txids
+ * from before mean nothing, and every record is looked for.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "idmap.h"
+#include "presence.h"
+
+static void
+add(AlPresence *presence, const uint8_t id[16], bool leaf)
+{
+	/* The end of an id is random. */
+	size_t	 bucket = (size_t) id[14] << 8 | id[15];
+	uint64_t half[2];
+
+	memcpy(half, id, sizeof(half));
+	if (leaf)
+	{
+		presence->buckets[bucket].count++;
+		presence->buckets[bucket].sum[0] += half[0];
+		presence->buckets[bucket].sum[1] += half[1];
+	}
+	else
+	{
+		presence->buckets[bucket].count--;
+		presence->buckets[bucket].sum[0] -= half[0];
+		presence->buckets[bucket].sum[1] -= half[1];
+	}
+}
+
+static bool
+is_even(const AlPresence *presence, const uint8_t id[16])
+{
+	size_t bucket = (size_t) id[14] << 8 | id[15];
+
+	return presence->buckets[bucket].count == 0 &&
+		   presence->buckets[bucket].sum[0] == 0 &&
+		   presence->buckets[bucket].sum[1] == 0;
+}
+
+/* A leaf whose record is stored. */
+void
+al_presence_leaf(AlPresence *presence, const AlEntry *entry)
+{
+	uint8_t id[16];
+
+	if (entry->present && entry->record_expire > presence->from &&
+		al_entry_id_bytes(entry->id, id))
+		add(presence, id, true);
+}
+
+/* When a record was made, by its id, in microseconds. */
+static int64_t
+made_at(const uint8_t id[16])
+{
+	int64_t ms = 0;
+
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | id[i];
+	return ms * 1000;
+}
+
+/* Is it to be found among the leaves? */
+static bool
+is_expected(const AlPresence *presence, const AlStored *stored,
+			const AlBlock *last)
+{
+	if (stored->expire <= presence->from)
+		return false;
+	return presence->moved_at != INT64_MIN ||
+		   al_block_sees(last, stored->txid);
+}
+
+static AlStatus
+add_stored(AlPresence *presence, AlSource *source, const AlBlock *last,
+		   AlReport *report, AlError *err)
+{
+	AlStored stored;
+	AlStatus status;
+	bool	 end;
+	char	 id[37];
+
+	while ((status = source->stored_next(source, &stored, &end, err)) ==
+			   AL_OK &&
+		   !end)
+	{
+		if (is_expected(presence, &stored, last))
+			add(presence, stored.id, false);
+		else if (!al_block_sees(last, stored.txid))
+			presence->waiting++;
+		if (stored.txid >= source->next_txid &&
+			made_at(stored.id) > presence->moved_at)
+		{
+			al_idmap_format(stored.id, id);
+			al_report_finding(report, "future", -1, id,
+							  "transaction %" PRIu64 " has not begun",
+							  stored.txid);
+		}
+	}
+	return status;
+}
+
+/* Collects the ids that may have no leaf. */
+static AlStatus
+collect(const AlPresence *presence, AlSource *source, const AlBlock *last,
+		AlIdMap *suspects, bool *all, AlError *err)
+{
+	AlStored   stored;
+	AlStatus   status;
+	bool	   end;
+	AlIdEntry *entry;
+
+	*all = true;
+	while ((status = source->stored_next(source, &stored, &end, err)) ==
+			   AL_OK &&
+		   !end)
+	{
+		if (!is_expected(presence, &stored, last) ||
+			is_even(presence, stored.id))
+			continue;
+		entry = al_idmap_put(suspects, stored.id);
+		if (entry == NULL)
+			*all = false;
+		else
+			entry->expire = (int64_t) stored.txid;
+	}
+	return status;
+}
+
+/* An old record, in a ledger that was moved: not sealed, or still to be? */
+static bool
+is_stray(const AlPresence *presence, const AlIdEntry *entry,
+		 const AlSource *source, const AlBlock *last)
+{
+	uint64_t txid = (uint64_t) entry->expire;
+
+	if (presence->moved_at == INT64_MIN || al_block_sees(last, txid))
+		return true;
+	return txid >= source->next_txid &&
+		   made_at(entry->id) <= presence->moved_at;
+}
+
+AlStatus
+al_presence_check(AlPresence *presence, AlSource *source, const AlBlock *last,
+				  AlReport *report, AlError *err)
+{
+	AlIdMap	   suspects = {0};
+	AlIdEntry *entry;
+	uint8_t	   id[16];
+	char	   text[37];
+	bool	   end;
+	bool	   all;
+	bool	   even = true;
+	AlStatus   status = add_stored(presence, source, last, report, err);
+
+	for (size_t i = 0; i < AL_PRESENCE_BUCKETS && even; i++)
+		even = presence->buckets[i].count == 0 &&
+			   presence->buckets[i].sum[0] == 0 &&
+			   presence->buckets[i].sum[1] == 0;
+	if (status != AL_OK || even)
+		return status;
+	status = collect(presence, source, last, &suspects, &all, err);
+	while (status == AL_OK &&
+		   (status = source->sealed_next(source, id, &end, err)) == AL_OK &&
+		   !end)
+		if ((entry = al_idmap_get(&suspects, id)) != NULL)
+			entry->found = true;
+	for (size_t i = 0; i < suspects.room && status == AL_OK; i++)
+	{
+		entry = &suspects.entries[i];
+		if (!entry->used || entry->found ||
+			!is_stray(presence, entry, source, last))
+			continue;
+		al_idmap_format(entry->id, text);
+		al_report_finding(report, "inserted", -1, text,
+						  "its transaction was sealed without it");
+	}
+	if (!all)
+		al_report_finding(report, "inserted", -1, NULL,
+						  "there may be more; %d were looked at",
+						  AL_IDMAP_MAX);
+	al_idmap_free(&suspects);
+	return status;
+}
