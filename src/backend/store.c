@@ -50,8 +50,9 @@ typedef struct AlTarget
 	int			nindexes;
 	Oid		   *index_oids;
 	IndexInfo **index_infos;	/* NULL: made anew for each write */
+	AttrNumber *index_wants;	/* column that its records have; 0: any record */
 	int			expire_index;	/* position of the index on expire, or -1 */
-	EState	   *estate;			/* for the kept index_infos */
+	MemoryContext row_context;	/* of one index entry */
 	TupleTableSlot **slots;
 	int			nslots;
 	int			slots_room;
@@ -129,19 +130,42 @@ al_store_abort(void)
 }
 
 /*
- * May an IndexInfo outlive the statement?  Not if it holds state of an access
- * method or of a function; a plain b-tree, also one that is partial on
- * "IS NOT NULL", holds none.
+ * Is the predicate of a partial index that a column is not null?  Gives the
+ * column, or 0 if there is no predicate.
  */
 static bool
-may_keep(Relation index, IndexInfo *info)
+wants_column(const IndexInfo *info, AttrNumber *column)
 {
-	if (index->rd_rel->relam != BTREE_AM_OID || info->ii_Expressions != NIL ||
-		info->ii_ExclusionOps != NULL)
+	NullTest   *test;
+	Var		   *var;
+
+	*column = InvalidAttrNumber;
+	if (info->ii_Predicate == NIL)
+		return true;
+	test = linitial(info->ii_Predicate);
+	if (list_length(info->ii_Predicate) != 1 || !IsA(test, NullTest) ||
+		test->nulltesttype != IS_NOT_NULL || !IsA(test->arg, Var))
 		return false;
-	return info->ii_Predicate == NIL ||
-		(list_length(info->ii_Predicate) == 1 &&
-		 IsA(linitial(info->ii_Predicate), NullTest));
+	var = (Var *) test->arg;
+	if (test->argisrow || var->varattno <= 0)
+		return false;
+	*column = var->varattno;
+	return true;
+}
+
+/*
+ * May an IndexInfo outlive the statement, and the index be filled without the
+ * executor?  Not if it holds state of an access method or of a function, or
+ * checks at another time; a plain b-tree, also one that is partial on "IS NOT
+ * NULL", holds none.
+ */
+static bool
+may_keep(Relation index, const IndexInfo *info, AttrNumber *wants)
+{
+	return index->rd_rel->relam == BTREE_AM_OID &&
+		index->rd_index->indimmediate && info->ii_ReadyForInserts &&
+		info->ii_Expressions == NIL && info->ii_ExclusionOps == NULL &&
+		wants_column(info, wants);
 }
 
 static void
@@ -153,6 +177,7 @@ build_indexes(AlTarget *target, Relation rel, AttrNumber expire)
 
 	target->index_oids = palloc0(sizeof(Oid) * Max(n, 1));
 	target->index_infos = palloc0(sizeof(IndexInfo *) * Max(n, 1));
+	target->index_wants = palloc0(sizeof(AttrNumber) * Max(n, 1));
 	target->nindexes = 0;
 	target->expire_index = -1;
 	foreach(lc, oids)
@@ -162,7 +187,7 @@ build_indexes(AlTarget *target, Relation rel, AttrNumber expire)
 		IndexInfo  *info = BuildIndexInfo(index);
 
 		target->index_oids[i] = lfirst_oid(lc);
-		if (may_keep(index, info))
+		if (may_keep(index, info, &target->index_wants[i]))
 		{
 			target->index_infos[i] = info;
 			if (info->ii_IndexAttrNumbers[0] == expire &&
@@ -196,7 +221,9 @@ build_target(AlTarget *target, AlStream stream, Relation rel)
 	target->tupdesc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	target->slots = NULL;
 	target->nslots = target->slots_room = 0;
-	target->estate = CreateExecutorState();
+	target->row_context = AllocSetContextCreate(target->context,
+												"audit_log index entry",
+												ALLOCSET_SMALL_SIZES);
 	build_indexes(target, rel, tables[stream].expire);
 	MemoryContextSwitchTo(old);
 	target->valid = true;
@@ -353,21 +380,15 @@ get_slots(AlTarget *target, int n)
 	return target->slots;
 }
 
-/* Adds the records in "slots" to one index. */
+/* The executor's way into an index: it knows every kind. */
 static void
-fill_index(AlTarget *target, int i, Relation rel, TupleTableSlot **slots,
-		   int nslots)
+fill_any_index(Relation rel, Relation index, TupleTableSlot **slots,
+			   int nslots)
 {
-	Relation	index = index_open(target->index_oids[i], RowExclusiveLock);
-	IndexInfo  *info = target->index_infos[i];
-	EState	   *estate = target->estate;
+	EState	   *estate = CreateExecutorState();
+	IndexInfo  *info = BuildIndexInfo(index);
 	ResultRelInfo result;
 
-	if (info == NULL)
-	{
-		estate = CreateExecutorState();
-		info = BuildIndexInfo(index);
-	}
 	MemSet(&result, 0, sizeof(result));
 	result.type = T_ResultRelInfo;
 	result.ri_RelationDesc = rel;
@@ -376,11 +397,66 @@ fill_index(AlTarget *target, int i, Relation rel, TupleTableSlot **slots,
 	result.ri_IndexRelationInfo = &info;
 	for (int n = 0; n < nslots; n++)
 	{
-		al_compat_insert_index_tuples(&result, slots[n], estate);
+		(void) ExecInsertIndexTuples(&result, slots[n], estate, false, false,
+									 NULL, NIL);
 		ResetPerTupleExprContext(estate);
 	}
-	if (estate != target->estate)
-		FreeExecutorState(estate);
+	FreeExecutorState(estate);
+}
+
+/* The short way, into an index that may_keep() accepts. */
+static void
+fill_plain_index(AlTarget *target, int i, Relation rel, Relation index,
+				 TupleTableSlot **slots, int nslots)
+{
+	IndexInfo  *info = target->index_infos[i];
+	AttrNumber	wants = target->index_wants[i];
+	MemoryContext old = MemoryContextSwitchTo(target->row_context);
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+
+	for (int n = 0; n < nslots; n++)
+	{
+		if (wants && slot_attisnull(slots[n], wants))
+			continue;
+		FormIndexDatum(info, slots[n], NULL, values, nulls);
+		(void) index_insert(index, values, nulls, &slots[n]->tts_tid, rel,
+							info->ii_Unique ? UNIQUE_CHECK_YES :
+							UNIQUE_CHECK_NO, false, info);
+		MemoryContextReset(target->row_context);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Would none of the records have an entry in the index? */
+static bool
+leaves_out_all(const AlTarget *target, int i, TupleTableSlot **slots,
+			   int nslots)
+{
+	AttrNumber	wants = target->index_wants[i];
+
+	if (wants == InvalidAttrNumber)
+		return false;
+	for (int n = 0; n < nslots; n++)
+		if (!slot_attisnull(slots[n], wants))
+			return false;
+	return true;
+}
+
+/* Adds the records in "slots" to one index. */
+static void
+fill_index(AlTarget *target, int i, Relation rel, TupleTableSlot **slots,
+		   int nslots)
+{
+	Relation	index;
+
+	if (leaves_out_all(target, i, slots, nslots))
+		return;
+	index = index_open(target->index_oids[i], RowExclusiveLock);
+	if (target->index_infos[i])
+		fill_plain_index(target, i, rel, index, slots, nslots);
+	else
+		fill_any_index(rel, index, slots, nslots);
 	index_close(index, NoLock);
 }
 
