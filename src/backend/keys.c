@@ -9,7 +9,8 @@
  * refusal: by SET and ALTER, and by a reload if an earlier key can stay in
  * use.  Where there is no earlier key, as at the start of a server, refusing
  * the value would mean to go on without signatures; so it is accepted, which
- * the server's log says, and writes fail until the file is mended.
+ * the server's log says, and writes fail until the file is mended.  A value
+ * that was set before the library was loaded is such a case, too.
  *
  * The bytes of the key are wiped where we hold them.  OpenSSL holds them while
  * the key is in use, so a process tells the kernel not to dump its memory
@@ -39,6 +40,7 @@
 #include "keys.h"
 
 #define KEY_FILE_MAX (64 * 1024)
+#define KEY_FILE_HINT "Name a PEM file with an unencrypted RSA private key of at least 2048 bits that only the database user can read."
 
 /* A file that is still what it was when it was read. */
 typedef struct FileState
@@ -51,6 +53,7 @@ typedef struct FileState
 
 static AlKey *current = NULL;	/* malloc'ed by src/core */
 static FileState current_state;
+static bool defined = false;	/* the setting, and what was set before */
 
 /* How src/core reads the kind of key that is wanted. */
 typedef AlStatus (*LoadKey) (const char *pem, size_t len, AlKey **key,
@@ -118,6 +121,16 @@ is_no_path(const char *path)
 	return strstr(path, "-----BEGIN") != NULL;
 }
 
+/* Keeps the memory of this process, unless it is the postmaster, from cores. */
+static void
+forbid_dump(void)
+{
+#ifdef PR_SET_DUMPABLE
+	if (IsUnderPostmaster || !IsPostmasterEnvironment)
+		(void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
 /*
  * Reads and parses a key file.  Returns NULL, with the problem, on failure;
  * the caller frees the key.  Throws nothing.
@@ -140,10 +153,7 @@ load(const char *path, LoadKey load_key, FileState *state, Problem *problem)
 				sizeof(problem->detail));
 		return NULL;
 	}
-#ifdef PR_SET_DUMPABLE
-	if (IsUnderPostmaster || !IsPostmasterEnvironment)
-		(void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
+	forbid_dump();
 	fd = BasicOpenFile(path, O_RDONLY | PG_BINARY | O_NONBLOCK);
 	if (fd < 0)
 	{
@@ -221,6 +231,37 @@ log_problem(const Problem *problem, bool refused)
 			 errdetail("%s", problem->detail)));
 }
 
+/* Does a statement give the value, to which an error is the answer? */
+static bool
+by_statement(GucSource source)
+{
+	return source >= PGC_S_INTERACTIVE || altering_system();
+}
+
+/* Can a value be refused without going on unsigned? */
+static bool
+may_refuse(GucSource source)
+{
+	return (by_statement(source) && defined) || is_set(al_guc_signing_key);
+}
+
+/*
+ * Refuses a key that a statement gives instead of its path.  This throws,
+ * unlike other refusals of a check hook, because only so can it keep the
+ * statement, which holds the key, out of the server's log.
+ */
+static void
+refuse_pasted_key(const Problem *problem)
+{
+	ereport(ERROR,
+			(errcode(problem->sqlstate),
+			 errmsg("invalid value for parameter \"audit.signing_key\""),
+			 errdetail("%s", problem->detail),
+			 errhint(KEY_FILE_HINT),
+			 errhidestmt(true),
+			 errhidecontext(true)));
+}
+
 bool
 al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 {
@@ -228,7 +269,7 @@ al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 	AlKey	   *key;
 	FileState	state;
 	Problem		problem;
-	bool		refused;
+	bool		refused = may_refuse(source);
 
 	if (process_shared_preload_libraries_in_progress)
 		preloaded = true;
@@ -240,8 +281,8 @@ al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 		al_crypto_free_key(key);
 		return true;
 	}
-	refused = source >= PGC_S_INTERACTIVE || altering_system() ||
-		is_set(al_guc_signing_key);
+	if (refused && is_no_path(*newval) && by_statement(source))
+		refuse_pasted_key(&problem);
 	if ((!refused || (source == PGC_S_FILE && !altering_system())) &&
 		!(IsUnderPostmaster && preloaded))
 		log_problem(&problem, refused);
@@ -251,8 +292,15 @@ al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 		GUC_check_errmsg("invalid value for parameter \"audit.signing_key\"");
 	GUC_check_errcode(problem.sqlstate);
 	GUC_check_errdetail("%s", problem.detail);
-	GUC_check_errhint("Name a PEM file with an unencrypted RSA private key of at least 2048 bits that only the database user can read.");
+	GUC_check_errhint(KEY_FILE_HINT);
 	return false;
+}
+
+/* From here on a value that cannot be used is refused where it is set. */
+void
+al_keys_defined(void)
+{
+	defined = true;
 }
 
 /* Called with the earlier value still in the variable. */
@@ -317,10 +365,6 @@ al_keys_load_ledger(const char *path)
 				 errmsg("checkpoint cannot be signed"),
 				 errdetail("%s", problem.detail),
 				 errhint("Name a PEM file with an unencrypted Ed25519 private key that only the database user can read.")));
-#ifdef PR_SET_DUMPABLE
-	if (key)
-		(void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
 	return key;
 }
 
@@ -339,6 +383,7 @@ al_keys_create_ledger(const char *path)
 	bool		written;
 	int			save_errno;
 
+	forbid_dump();
 	if (al_crypto_generate_ed25519(&key, &error) != AL_OK ||
 		al_crypto_export_ed25519(key, pem, &error) != AL_OK)
 	{

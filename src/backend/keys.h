@@ -22,5 +22,6 @@ extern bool al_keys_verify(const char *bytes, size_t len,
 extern bool al_keys_check_signing_key(char **newval, void **extra,
 									  GucSource source);
 extern void al_keys_assign_signing_key(const char *newval, void *extra);
+extern void al_keys_defined(void);
 
 #endif							/* AUDIT_LOG_KEYS_H */

@@ -46,6 +46,7 @@ _PG_init(void)
 	al_watch_init();
 	/* Last: it may set variables, and the hooks need what is above. */
 	al_guc_init(&hooks);
+	al_keys_defined();
 	if (process_shared_preload_libraries_in_progress)
 		al_worker_register();
 }
