@@ -91,9 +91,9 @@ endif
 # server's flags, and never a server object.  They go through SCRIPTS_built
 # because PROGRAM and MODULE_big exclude each other.
 programs := $(strip $(foreach p,httpd verify,$(if $(wildcard src/$(p)/*.c),bin/audit_log_$(p))))
-ifneq ($(programs),)
-SCRIPTS_built = $(programs)
-endif
+# Two that need nothing but sh and openssl, each one file to carry anywhere.
+scripts := bin/audit_log_verify_record bin/audit_log_witness
+SCRIPTS_built = $(programs) $(scripts)
 frontend_o = $(patsubst src/%.c,build/%.o,$(sort $(wildcard src/$(1)/*.c)))
 
 # Regress topics; "--" marks an install script.
@@ -128,6 +128,14 @@ bin/audit_log_verify: $(call frontend_o,verify) $(call frontend_o,core)
 $(programs):
 	@$(MKDIR_P) $(@D)
 	$(CC) $(CFLAGS) $(filter %.o,$^) $(LDFLAGS) $(FRONTEND_LIBS) -o $@
+
+bin/audit_log_verify_record: src/verify/record.sh
+bin/audit_log_witness: src/verify/witness.sh
+$(scripts): src/verify/lib.sh
+	@$(MKDIR_P) $(@D)
+	{ echo '#!/bin/sh'; cat src/verify/lib.sh; echo; cat $(filter-out %/lib.sh,$^); } >$@.new
+	chmod 755 $@.new
+	mv $@.new $@
 
 build/%.o: src/%.c
 	@$(MKDIR_P) $(@D)
@@ -166,7 +174,7 @@ build/objects: FORCE | build
 uninstall: uninstall-programs
 .PHONY: uninstall-programs clean-tests
 uninstall-programs:
-	$(if $(programs),rm -f )$(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(programs)))
+	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(programs) $(scripts)))
 
 clean: clean-tests
 clean-tests:

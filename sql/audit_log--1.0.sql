@@ -3095,6 +3095,25 @@ GRANT SELECT ON audit.blocks TO audit_log_reader;
 COMMENT ON VIEW audit.blocks IS
 	'what was sealed at once, with its checkpoint';
 
+/* What whoever verifies signatures elsewhere is given, once. */
+CREATE VIEW audit.checkpoint_keys AS
+	SELECT k.name, k.key_hash, k.algorithm, k.own,
+		pg_catalog.min(k.first_size) AS first_size,
+		pg_catalog.max(k.last_size) AS last_size,
+		k.name || '+' || k.key_hash || '+' || pg_catalog.translate(
+			pg_catalog.encode(CASE k.algorithm WHEN 'Ed25519'
+				THEN '\x01'::bytea || pg_catalog.substr(k.spki, 13)
+				ELSE '\xff504b49582d5253412d504b4353233176312e35'::bytea
+					|| k.spki END, 'base64'), E'\n', '') AS verifier,
+		E'-----BEGIN PUBLIC KEY-----\n' || pg_catalog.encode(k.spki, 'base64')
+			|| E'\n-----END PUBLIC KEY-----\n' AS public_key
+	FROM audit.ledger_keys k
+	GROUP BY k.name, k.key_hash, k.algorithm, k.own, k.spki;
+ALTER VIEW audit.checkpoint_keys OWNER TO audit_log_owner;
+GRANT SELECT ON audit.checkpoint_keys TO audit_log_reader;
+COMMENT ON VIEW audit.checkpoint_keys IS
+	'public keys of checkpoints, as a verifier key of signed notes and as PEM; last_size: where the key was replaced';
+
 /*
  * All that is stored, sealed or not: a verifier elsewhere looks for what the
  * ledger does not know.  There is no content in it.

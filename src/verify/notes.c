@@ -33,6 +33,10 @@ al_notes_keep(AlNotes *notes, const char *path, AlError *err)
 	kept->path = path;
 	if (al_trust_read_file(path, &kept->note, err) != AL_OK)
 		return AL_FAILED;
+	/* psql ends its output with one more newline. */
+	while (kept->note.len > 2 &&
+		   memcmp(kept->note.data + kept->note.len - 2, "\n\n", 2) == 0)
+		kept->note.data[--kept->note.len] = '\0';
 	end = strstr(kept->note.data, "\n\n");
 	if (al_tlog_parse_checkpoint(kept->note.data,
 								 end ? (size_t) (end - kept->note.data) + 1

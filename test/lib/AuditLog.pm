@@ -1,7 +1,7 @@
 # test/lib/AuditLog.pm
 #
-# What TAP tests share: a node that finds the extension, and databases with the
-# extension in them.
+# What TAP tests share: a node that finds the extension, databases with the
+# extension in them, and the programs.
 #
 #   use FindBin;
 #   use lib "$FindBin::RealBin/../lib";
@@ -51,6 +51,16 @@ sub create_db
 	$node->safe_psql('postgres', qq(CREATE DATABASE "$db"));
 	$node->safe_psql($db, 'CREATE EXTENSION audit_log CASCADE');
 	return $db;
+}
+
+# program(NAME): path of one of our programs, as it was built
+sub program
+{
+	my ($name) = @_;
+	my $path = "$FindBin::RealBin/../../bin/$name";
+
+	die "$path was not built" unless -x $path;
+	return $path;
 }
 
 1;
