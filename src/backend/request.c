@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/numeric.h"
@@ -180,10 +181,21 @@ choose_request_id(const AlRequest *request)
 	return id;
 }
 
+/* A text, or 0 for one that is null or empty: both mean unset. */
+static Datum
+given_text(Datum value)
+{
+	if (value != (Datum) 0 &&
+		VARSIZE_ANY_EXHDR(PG_DETOAST_DATUM_PACKED(value)) == 0)
+		return (Datum) 0;
+	return value;
+}
+
 /* What was given, or else what the session has set. */
 static Datum
 either(Datum given, Datum from_setting)
 {
+	given = given_text(given);
 	return given != (Datum) 0 ? given : from_setting;
 }
 
@@ -210,6 +222,8 @@ al_request_log(const AlRequest *request, pg_uuid_t *id)
 		al_filter_request_ignored(request->method, request->path))
 		return false;
 
+	/* Nothing below would notice: it writes past the executor. */
+	PreventCommandIfReadOnly("audit.log_request()");
 	al_context_fill(&who);
 	al_ids_start(&ids, who.occurred_at);
 	al_ids_next(&ids, id);
@@ -251,7 +265,8 @@ al_request_log(const AlRequest *request, pg_uuid_t *id)
 	set_text(values, nulls, AL_REQUEST_REQUEST_SOURCE,
 			 either(request->request_source, who.request_source));
 	set_text(values, nulls, AL_REQUEST_DURATION_MS, request->duration_ms);
-	set_text(values, nulls, AL_REQUEST_USER_AGENT, request->user_agent);
+	set_text(values, nulls, AL_REQUEST_USER_AGENT,
+			 given_text(request->user_agent));
 	set_text(values, nulls, AL_REQUEST_DB_USER, who.db_user);
 
 	al_store_close(al_store_open(AL_REQUESTS));

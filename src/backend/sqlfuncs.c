@@ -279,6 +279,7 @@ audit_log_purge(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("number of records to purge must be positive")));
+	PreventCommandIfReadOnly("audit.purge()");
 	deleted = al_purge_all(AL_OBJECTS, limit);
 	if (limit == 0 || deleted < limit)
 		deleted += al_purge_all(AL_REQUESTS, limit == 0 ? 0 : limit - deleted);
