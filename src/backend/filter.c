@@ -418,6 +418,27 @@ al_filter_assign_payload_exclude(const char *newval, void *extra)
 	al_filter_generation++;
 }
 
+/*
+ * The database's text as the UTF-8 that src/core takes, and back.  In a
+ * SQL_ASCII database bytes are whatever they are, and core refuses what is not
+ * UTF-8 in its own way.
+ */
+static char *
+to_utf8(const char *text, int len)
+{
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		return unconstify(char *, text);
+	return pg_server_to_any(text, len, PG_UTF8);
+}
+
+static char *
+from_utf8(const char *utf8, int len)
+{
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		return unconstify(char *, utf8);
+	return pg_any_to_server(utf8, len, PG_UTF8);
+}
+
 static void
 prepare_rules(void)
 {
@@ -426,7 +447,8 @@ prepare_rules(void)
 
 	if (rules_ready)
 		return;
-	compiled = compile_rules(al_guc_payload_exclude, &error);
+	compiled = compile_rules(to_utf8(al_guc_payload_exclude,
+									 strlen(al_guc_payload_exclude)), &error);
 	/* Checked when it was set; only memory can be lacking. */
 	if (compiled == NULL)
 		ereport(ERROR,
@@ -443,6 +465,7 @@ bool
 al_filter_column_excluded(const char *name)
 {
 	prepare_rules();
+	name = to_utf8(name, strlen(name));
 	return al_redact_rules_match(rules, name, strlen(name)) != NULL;
 }
 
@@ -466,13 +489,33 @@ al_filter_add_name(StringInfo names, const char *name)
 	appendBinaryStringInfo(names, name, len);
 }
 
+/* Puts UTF-8 bytes in the place of "out" from "start" on. */
+static void
+replace_from(StringInfo out, int start, const AlBuf *bytes, bool convert)
+{
+	char	   *copy = palloc(bytes->len + 1);
+	char	   *text;
+
+	/* Raw bytes may hold a zero. */
+	if (bytes->len > 0)
+		memcpy(copy, bytes->data, bytes->len);
+	copy[bytes->len] = '\0';
+	text = convert ? from_utf8(copy, bytes->len) : copy;
+	out->len = start;
+	out->data[start] = '\0';
+	appendBinaryStringInfo(out, text,
+						   text == copy ? bytes->len : strlen(text));
+}
+
 /*
  * Takes excluded keys out of the text that starts at "start" of "out", and
  * adds their names to "removed".  "column" is the column that holds the JSON,
- * or NULL for a request's body, which may also be a form.
+ * or NULL for a request's body, which may also be a form.  Raw bytes are not
+ * the database's text and stay what they are.
  */
 static BodyKind
-redact(StringInfo out, int start, const char *column, StringInfo removed)
+redact(StringInfo out, int start, bool raw, const char *column,
+	   StringInfo removed)
 {
 	/* Kept for reuse, unless they have grown large. */
 	static AlBuf left;
@@ -488,18 +531,23 @@ redact(StringInfo out, int start, const char *column, StringInfo removed)
 	prepare_rules();
 	if (al_redact_rules_count(rules) == 0)
 		return BODY_JSON;		/* for all that it matters */
-	utf8 = pg_server_to_any(text, len, PG_UTF8);
+	utf8 = raw ? text : to_utf8(text, len);
 	if (utf8 != text)
 		len = strlen(utf8);
 
 	al_buf_reset(&left);
 	al_buf_reset(&names);
 	if (removed->len > 0)
-		al_buf_append(&names, removed->data, removed->len);
-	status = column ?
-		al_redact_json_at(rules, column, strlen(column), utf8, len, &left,
-						  &names, &changed, &error) :
-		al_redact_json(rules, utf8, len, &left, &names, &changed, &error);
+		al_buf_append_str(&names, to_utf8(removed->data, removed->len));
+	if (column)
+	{
+		column = to_utf8(column, strlen(column));
+		status = al_redact_json_at(rules, column, strlen(column), utf8, len,
+								   &left, &names, &changed, &error);
+	}
+	else
+		status = al_redact_json(rules, utf8, len, &left, &names, &changed,
+								&error);
 	if (status == AL_INVALID && column == NULL)
 	{
 		kind = BODY_FORM;
@@ -513,14 +561,8 @@ redact(StringInfo out, int start, const char *column, StringInfo removed)
 	if (status == AL_OK && changed)
 	{
 		/* Only what was UTF-8 before is left: it can be converted back. */
-		char	   *bytes = pnstrdup(left.data ? left.data : "", left.len);
-		char	   *converted = pg_any_to_server(bytes, left.len, PG_UTF8);
-
-		out->len = start;
-		appendBinaryStringInfo(out, converted,
-							   converted == bytes ? left.len : strlen(converted));
-		resetStringInfo(removed);
-		appendBinaryStringInfo(removed, names.data, names.len);
+		replace_from(out, start, &left, !raw);
+		replace_from(removed, 0, &names, true);
 	}
 	if (left.cap > KEEP_BUFFER)
 		al_buf_free(&left);
@@ -536,7 +578,7 @@ void
 al_filter_redact_value(StringInfo out, int start, const char *column,
 					   StringInfo removed)
 {
-	if (redact(out, start, column, removed) == BODY_JSON)
+	if (redact(out, start, false, column, removed) == BODY_JSON)
 		return;
 	out->len = start;
 	appendStringInfoString(out, "null");
@@ -549,25 +591,29 @@ al_filter_redact_value(StringInfo out, int start, const char *column,
  * JSON that is cut short or otherwise invalid is none.  If such a body
  * mentions an excluded key it is not shown at all, because nobody can tell
  * where the secret ends.
+ *
+ * A raw body is UTF-8 or nothing that text can hold.
  */
 void
-al_filter_redact_payload(StringInfo payload, StringInfo removed)
+al_filter_redact_payload(StringInfo payload, bool raw, StringInfo removed)
 {
 	char		first = payload->data[strspn(payload->data, " \t\r\n")];
 	bool		looks_json = first == '{' || first == '[';
 
-	if (redact(payload, 0, NULL, removed) == BODY_JSON || !looks_json)
+	if (redact(payload, 0, raw, NULL, removed) == BODY_JSON || !looks_json)
 		return;
 	for (size_t i = 0; i < al_redact_rules_count(rules); i++)
 	{
 		const char *name = al_redact_rules_name(rules, i);
 		const char *key = strrchr(name, '.') ? strrchr(name, '.') + 1 : name;
 
+		if (!raw)
+			key = from_utf8(key, strlen(key));
 		if (memmem(payload->data, payload->len, key, strlen(key)) == NULL)
 			continue;
 		resetStringInfo(payload);
 		appendStringInfoString(payload, WITHHELD);
-		al_filter_add_name(removed, name);
+		al_filter_add_name(removed, from_utf8(name, strlen(name)));
 		return;
 	}
 }

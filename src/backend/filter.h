@@ -18,7 +18,8 @@ extern bool al_filter_column_excluded(const char *name);
 extern void al_filter_add_name(StringInfo names, const char *name);
 extern void al_filter_redact_value(StringInfo out, int start,
 								   const char *column, StringInfo removed);
-extern void al_filter_redact_payload(StringInfo payload, StringInfo removed);
+extern void al_filter_redact_payload(StringInfo payload, bool raw,
+									 StringInfo removed);
 
 /* Hooks of the settings; see guc.c. */
 extern void al_filter_assign_methods(const char *newval, void *extra);

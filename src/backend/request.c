@@ -140,7 +140,7 @@ payload_text(const AlRequest *request, StringInfo removed)
 			initStringInfo(&raw);
 			appendBinaryStringInfo(&raw, VARDATA_ANY(body),
 								   VARSIZE_ANY_EXHDR(body));
-			al_filter_redact_payload(&raw, removed);
+			al_filter_redact_payload(&raw, true, removed);
 			escape_body(&payload, raw.data, raw.len);
 			return PointerGetDatum(cstring_to_text_with_len(payload.data,
 															payload.len));
@@ -148,7 +148,7 @@ payload_text(const AlRequest *request, StringInfo removed)
 	}
 	else
 		return (Datum) 0;
-	al_filter_redact_payload(&payload, removed);
+	al_filter_redact_payload(&payload, false, removed);
 	return PointerGetDatum(cstring_to_text_with_len(payload.data,
 													payload.len));
 }
