@@ -596,7 +596,7 @@ BEGIN
 			USING ERRCODE = 'invalid_schema_name';
 	END IF;
 	IF target_schema IN ('audit', 'information_schema')
-		OR target_schema LIKE 'pg\_%'
+		OR starts_with(target_schema::text, 'pg_')
 	THEN
 		RAISE EXCEPTION 'tables of schema "%" cannot be tracked', target_schema
 			USING ERRCODE = 'feature_not_supported';
@@ -619,7 +619,7 @@ BEGIN
 			AND c.relpersistence <> 't'
 			AND NOT c.relispartition
 			AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'audit')
-			AND n.nspname NOT LIKE 'pg\_%'
+			AND NOT starts_with(n.nspname::text, 'pg_')
 			AND (target_schema IS NULL OR n.nspname = target_schema)
 			/* Tables of an extension are its own business. */
 			AND NOT EXISTS (SELECT FROM pg_depend d
@@ -810,7 +810,7 @@ BEGIN
 			USING ERRCODE = 'feature_not_supported';
 	END IF;
 	IF details[1] = 'REPLACE TRIGGER'
-		AND (trigger LIKE 'audit\_log%' OR function = 'audit.capture()'::regprocedure)
+		AND (starts_with(trigger::text, 'audit_log') OR function = 'audit.capture()'::regprocedure)
 	THEN
 		PERFORM audit.log_ddl(schema_name, table_name, NULL, entity);
 	END IF;
@@ -914,7 +914,7 @@ BEGIN
 				AND whole.address_names[1] = t.address_names[1]
 				AND whole.address_names[2] = t.address_names[2]
 		WHERE t.object_type = 'trigger' AND NOT t.is_temporary
-			AND t.address_names[3] LIKE 'audit\_log%'
+			AND starts_with(t.address_names[3], 'audit_log')
 			/* Unless the extension goes, and its tables with it. */
 			AND (t.address_names[1] <> 'audit'
 				 OR to_regclass('audit.audit_objects') IS NOT NULL)
@@ -2998,7 +2998,7 @@ DECLARE
 		'event_triggers', (SELECT json_object_agg(e.evtname, e.evtenabled
 												  ORDER BY e.evtname)
 						   FROM pg_event_trigger e
-						   WHERE e.evtname LIKE 'audit\_log%'),
+						   WHERE starts_with(e.evtname::text, 'audit_log')),
 		'settings', (SELECT json_object_agg(s.name, s.setting ORDER BY s.name)
 					 FROM pg_settings s
 					 WHERE s.name LIKE 'audit.%' AND s.context <> 'user'),
