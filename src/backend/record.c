@@ -285,25 +285,40 @@ sort_fields(AlStream stream, uint8 *order)
 	return n;
 }
 
+/* Appends a text as UTF-8, as which JSON leaves the server. */
 static void
-print_canonical_field(StringInfo out, FieldKind kind, Datum value)
+print_utf8(StringInfo out, const Field *field, text *t)
 {
-	if (kind == FIELD_TEXT)
-	{
-		text	   *t = DatumGetTextPP(value);
-		char	   *bytes = VARDATA_ANY(t);
-		char	   *utf8 = pg_server_to_any(bytes, VARSIZE_ANY_EXHDR(t),
-											PG_UTF8);
+	char	   *bytes = VARDATA_ANY(t);
+	int			len = VARSIZE_ANY_EXHDR(t);
+	char	   *utf8;
 
-		if (utf8 == bytes)
-			appendBinaryStringInfo(out, bytes, VARSIZE_ANY_EXHDR(t));
-		else
-			appendStringInfoString(out, utf8);
+	if (GetDatabaseEncoding() == PG_SQL_ASCII &&
+		!pg_verify_mbstr(PG_UTF8, bytes, len, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("audit record cannot be signed"),
+				 errdetail("Its field \"%s\" is not valid UTF-8.",
+						   field->name),
+				 errhint("What is signed is UTF-8; a database with encoding SQL_ASCII does not keep other bytes out.")));
+	utf8 = pg_server_to_any(bytes, len, PG_UTF8);
+	if (utf8 == bytes)
+		appendBinaryStringInfo(out, bytes, len);
+	else
+		appendStringInfoString(out, utf8);
+}
+
+static void
+print_canonical_field(StringInfo out, const Field *field, Datum value)
+{
+	if (field->kind == FIELD_TEXT)
+	{
+		print_utf8(out, field, DatumGetTextPP(value));
 		return;
 	}
-	if (kind == FIELD_NUMERIC)
+	if (field->kind == FIELD_NUMERIC)
 		value = DirectFunctionCall1(numeric_trim_scale, value);
-	print_scalar(out, kind, value);
+	print_scalar(out, field->kind, value);
 }
 
 /*
@@ -333,7 +348,7 @@ print_canonical(StringInfo out, AlStream stream, const Datum *values,
 		if (!first)
 			appendStringInfoChar(out, '|');
 		first = false;
-		print_canonical_field(out, fields[field].kind, values[field]);
+		print_canonical_field(out, &fields[field], values[field]);
 	}
 }
 
