@@ -70,7 +70,14 @@ sub parse_value
 		$$json =~ /\G\s*\]/gc or die 'no end of an array';
 		return [ array => \@array ];
 	}
-	return [ string => unescape($1) ] if $$json =~ /\G\s*"((?:[^"\\]++|\\.)*+)"/gcs;
+	if ($$json =~ /\G\s*"/gc)
+	{
+		my $from = pos $$json;
+		1 while $$json =~ /\G(?:[^"\\]+|\\.)/gcs;
+		my $text = substr $$json, $from, pos($$json) - $from;
+		$$json =~ /\G"/gc or die 'no end of a string';
+		return [ string => unescape($text) ];
+	}
 	return [ number => $1 ] if $$json =~ /\G\s*(-?\d[-+.\deE]*)/gc;
 	return [ word => $1 ] if $$json =~ /\G\s*(true|false|null)/gc;
 	die 'no JSON value';
