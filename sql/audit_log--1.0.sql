@@ -3289,6 +3289,7 @@ CREATE FUNCTION audit.crosscheck_ledger(OUT kind text, OUT leaf bigint,
 	RETURNS SETOF record
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 BEGIN ATOMIC
 	WITH last AS (
 		SELECT b.* FROM audit.ledger_blocks b ORDER BY b.block DESC LIMIT 1
