@@ -23,7 +23,7 @@ my @operations = (
 		  . 'ON CONFLICT (id) DO UPDATE SET status = excluded.status, amount = excluded.amount + 1' } ],
 );
 
-my @logs = qw(by_hand_log record_version table_logged_log);
+my @logs = qw(by_hand_log table_logged_log);
 
 # Puts a table into the state in which an operation starts, all logs empty.
 sub prepare
@@ -139,7 +139,6 @@ my $few_rounds = $rounds > 3 ? 3 : $rounds;
 my %there = map { $_ => 1 } $db->sql("SELECT relname FROM pg_class WHERE relkind = 'r';");
 my @others = grep { $there{ $_->[0] } } (
 	[ 'by_hand', 'PL/pgSQL jsonb trigger', 3 ],
-	[ 'versioned', 'shape of supa_audit', 10 ],
 	[ 'table_logged', 'table_log', 5 ],
 	[ 'with_periods', 'periods' ]);
 

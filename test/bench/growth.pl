@@ -24,13 +24,32 @@ sub insert
 	return sprintf $insert, $table, $seed++, $n;
 }
 
+# The floor at this size: the records that the last insert made, again, by a
+# statement of PostgreSQL's own into the log itself.
+sub measure_floor
+{
+	my ($n) = @_;
+
+	$db->sql(<<"");
+CREATE TEMP TABLE again AS
+	SELECT * FROM audit.audit_objects ORDER BY id DESC LIMIT $n;
+UPDATE again SET id = overlay(id::text PLACING 'f' FROM 25)::uuid;
+VACUUM again;
+
+	my $result = $db->measure('INSERT INTO audit.audit_objects SELECT * FROM again');
+	$db->sql('DROP TABLE again;');
+	$there += $n;
+	return $result;
+}
+
 title("Growth: what a record adds to an INSERT with so many records in the log, $few_rounds rounds",
 	'keys in random order; times are ' . clock(), '');
 $db->sql("SELECT empty_logs(), fill('audited', false), fill('plain', false);");
-my $first;
+printf "%18s   %-22s         %-22s         %s\n", '', 'capture, us a row', 'floor, us a row', 'capture / floor';
+my %first;
 for my $size (@sizes)
 {
-	my @us;
+	my (@us, @floor, @ratio);
 
 	while ($there < $size)
 	{
@@ -49,9 +68,13 @@ for my $size (@sizes)
 			$ms{$table} = $db->measure(insert($table, $n))->{ms};
 		}
 		push @us, ($ms{audited} - $ms{plain}) * 1000 / $n;
+		push @floor, measure_floor($n)->{ms} * 1000 / $n;
+		push @ratio, $us[-1] / $floor[-1];
 	}
-	$first //= median(@us);
-	printf "%10d records: %-28s us a row   x %.2f\n", $size, spread('%.2f', @us), median(@us) / $first;
+	$first{us} //= median(@us);
+	$first{floor} //= median(@floor);
+	printf "%10d records   %-22s x %-6.2f %-22s x %-6.2f %s\n", $size, spread('%.2f', @us),
+	  median(@us) / $first{us}, spread('%.2f', @floor), median(@floor) / $first{floor}, ratio(@ratio);
 }
 $db->sql("SELECT empty_logs(), fill('audited', false);\nCHECKPOINT;");
 $db->finish;

@@ -54,70 +54,6 @@ BEGIN
 END
 $$;
 
--- Written by us in the shape of supa_audit: a row trigger that looks the primary
--- key up in the catalogue for every row, makes the row jsonb, takes the key out
--- of that by name and hashes it to a record id, for the old and the new row.
-CREATE TABLE record_version
-(
-	id				bigserial PRIMARY KEY,
-	record_id		uuid,
-	old_record_id	uuid,
-	op				text NOT NULL,
-	ts				timestamptz NOT NULL DEFAULT now(),
-	table_oid		oid NOT NULL,
-	table_schema	name NOT NULL,
-	table_name		name NOT NULL,
-	record			jsonb,
-	old_record		jsonb,
-	CHECK (coalesce(record_id, old_record_id) IS NOT NULL OR op = 'TRUNCATE'),
-	CHECK (op IN ('INSERT', 'UPDATE') = (record_id IS NOT NULL)),
-	CHECK (op IN ('UPDATE', 'DELETE') = (old_record_id IS NOT NULL))
-);
-CREATE INDEX ON record_version (record_id) WHERE record_id IS NOT NULL;
-CREATE INDEX ON record_version (old_record_id) WHERE old_record_id IS NOT NULL;
-CREATE INDEX ON record_version USING brin (ts);
-CREATE INDEX ON record_version (table_oid);
-
-CREATE FUNCTION key_columns(target oid) RETURNS text[]
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
-AS $$
-	SELECT coalesce(pg_catalog.array_agg(a.attname::text ORDER BY a.attnum), '{}')
-	FROM pg_catalog.pg_index i
-		JOIN pg_catalog.pg_attribute a
-			ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-	WHERE i.indrelid = target AND i.indisprimary
-$$;
-
-CREATE FUNCTION record_id(target oid, key text[], record jsonb) RETURNS uuid
-	LANGUAGE sql STABLE
-AS $$
-	SELECT CASE
-		WHEN record IS NULL THEN NULL
-		WHEN key = '{}' THEN gen_random_uuid()
-		ELSE (SELECT md5((jsonb_build_array(to_jsonb(target)) ||
-						  jsonb_agg(record ->> k))::text)::uuid
-			  FROM unnest(key) AS k)
-	END
-$$;
-
-CREATE FUNCTION version_row() RETURNS trigger
-	LANGUAGE plpgsql SECURITY DEFINER
-AS $$
-DECLARE
-	key text[] := key_columns(tg_relid);
-	record_jsonb jsonb := to_jsonb(new);
-	old_record_jsonb jsonb := to_jsonb(old);
-BEGIN
-	INSERT INTO record_version (record_id, old_record_id, op, table_oid,
-								table_schema, table_name, record, old_record)
-	SELECT record_id(tg_relid, key, record_jsonb),
-		record_id(tg_relid, key, old_record_jsonb),
-		tg_op, tg_relid, tg_table_schema, tg_table_name,
-		record_jsonb, old_record_jsonb;
-	RETURN coalesce(new, old);
-END
-$$;
-
 -- The work.
 CREATE TABLE orders
 (
@@ -141,9 +77,6 @@ SELECT audit.enable('audited');
 CREATE TABLE by_hand (LIKE orders INCLUDING ALL);
 CREATE TRIGGER by_hand AFTER INSERT OR UPDATE OR DELETE ON by_hand
 	FOR EACH ROW EXECUTE FUNCTION by_hand();
-CREATE TABLE versioned (LIKE orders INCLUDING ALL);
-CREATE TRIGGER version_row AFTER INSERT OR UPDATE OR DELETE ON versioned
-	FOR EACH ROW EXECUTE FUNCTION version_row();
 
 -- Not everywhere installed.
 SELECT count(*) FILTER (WHERE name = 'table_log') AS table_log,
