@@ -11,10 +11,15 @@
  *
  * Deleted rows stay in the index until it is vacuumed.  Starting at its left
  * end each time would step over all of them again; so a process remembers how
- * far it came and goes on from there, and starts over once in a while for
- * those that were passed over.  It also remembers when the next record is due,
- * and until then does not look at all.  Others may have added records that
- * expire sooner, so that is believed for a moment only.
+ * far it came and goes on from there.  Where it does not know, or others may
+ * have gone on long since, it searches the place instead of walking there.  It
+ * also remembers when the next record is due, and until then does not look at
+ * all.  Others may have added records that expire sooner, so that is believed
+ * for a moment only.
+ *
+ * Records that were passed over, because a transaction that was rolled back
+ * had deleted them, lie behind all that.  Every process sweeps up behind
+ * itself, a few index entries at a time.
  *
  * Once the ledger is active, which is from its first block on, only sealed
  * records may go: those of transactions that the last block's snapshot sees.
@@ -41,13 +46,13 @@
 #define VISITS_EXTRA 64
 #define PURGE_CHUNK 1000		/* records of one step of al_purge_all() */
 #define BELIEVE_DUE (1 * USECS_PER_SEC)
-#define START_OVER (60 * USECS_PER_SEC)
+#define SWEEP_VISITS 100		/* index entries of a step of the sweep */
 #define WARN_AGAIN USECS_PER_HOUR
 
 typedef struct Progress
 {
 	TimestampTz position;		/* everything that expired before is gone */
-	TimestampTz started;		/* when position was last at the beginning */
+	TimestampTz swept;			/* how far the sweep behind it came */
 	TimestampTz looked;			/* when the index was last looked at */
 	TimestampTz next_due;		/* no record expires before, as far as seen */
 } Progress;
@@ -153,6 +158,33 @@ warn_if_stopped(TimestampTz now)
 
 /* ---------------------------------------------------------------- removing */
 
+/* Deletes a few of the records that lie behind the position. */
+static void
+sweep(AlStream stream, Progress *p)
+{
+	AlPurgeTask task = {.from = p->swept,.until = p->position - 1,
+		.limit = PURGE_EXTRA,.visits = SWEEP_VISITS,.count_dead = true};
+	AlPurgeResult result;
+
+	al_store_delete_expired(stream, &task, is_sealed, &result);
+	if (result.exhausted)
+		p->swept = DT_NOBEGIN;
+	else
+		p->swept = result.position == p->swept ? p->swept + 1 : result.position;
+}
+
+/* Finds its place again, after a while in which others may have gone on. */
+static void
+catch_up(AlStream stream, Progress *p, TimestampTz now)
+{
+	/* A clock that was set back, or the first time. */
+	if (now < p->looked || p->looked == 0)
+		p->position = p->swept = DT_NOBEGIN;
+	p->position = al_store_find_expired(stream, p->position, now);
+	if (p->position > DT_NOBEGIN)
+		sweep(stream, p);
+}
+
 /*
  * Removes some expired records after "inserted" were added at "now", which
  * will expire at "new_expire".
@@ -162,23 +194,19 @@ al_purge_some(AlStream stream, TimestampTz now, TimestampTz new_expire,
 			  int inserted)
 {
 	Progress   *p = &progress[stream];
-	int			limit = 2 * inserted + PURGE_EXTRA;
+	bool		fresh = now >= p->looked && now < p->looked + BELIEVE_DUE;
+	AlPurgeTask task = {.until = now,.limit = 2 * inserted + PURGE_EXTRA};
 	AlPurgeResult result;
 
 	p->next_due = Min(p->next_due, new_expire);
-	if (now < p->next_due && now >= p->looked &&
-		now < p->looked + BELIEVE_DUE)
+	if (fresh && now < p->next_due)
 		return;
+	if (!fresh)
+		catch_up(stream, p, now);
 
-	/* A clock that was set back starts over as well. */
-	if (now >= p->started + START_OVER || now < p->started)
-	{
-		p->position = DT_NOBEGIN;
-		p->started = now;
-	}
-	al_store_delete_expired(stream, p->position, now, limit,
-							limit * VISITS_PER_RECORD + VISITS_EXTRA,
-							is_sealed, &result);
+	task.from = p->position;
+	task.visits = task.limit * VISITS_PER_RECORD + VISITS_EXTRA;
+	al_store_delete_expired(stream, &task, is_sealed, &result);
 	p->looked = now;
 	p->next_due = result.exhausted ? result.next_due : now;
 
@@ -204,23 +232,21 @@ int64
 al_purge_all(AlStream stream, int64 limit)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz position = DT_NOBEGIN;
+	AlPurgeTask task = {.from = DT_NOBEGIN,.until = now,.visits = INT_MAX};
 	int64		deleted = 0;
 	AlPurgeResult result;
 
 	do
 	{
-		int			chunk = PURGE_CHUNK;
-
+		task.limit = PURGE_CHUNK;
 		if (limit > 0)
-			chunk = Min(chunk, limit - deleted);
+			task.limit = Min(task.limit, limit - deleted);
 		CHECK_FOR_INTERRUPTS();
-		al_store_delete_expired(stream, position, now, chunk, INT_MAX,
-								is_sealed, &result);
+		al_store_delete_expired(stream, &task, is_sealed, &result);
 		if (result.held_back != DT_NOEND)
 			warn_if_stopped(now);
 		deleted += result.deleted;
-		position = result.position;
+		task.from = result.position;
 	} while (!result.exhausted && (limit == 0 || deleted < limit));
 	return deleted;
 }

@@ -41,6 +41,9 @@
 #include "compat.h"
 #include "store.h"
 
+#define PROBE_ENTRIES 2			/* index entries that tell whether all are dead */
+#define NEAR_ENOUGH (100 * (TimestampTz) 1000)	/* us, in the search for expired */
+
 typedef struct AlTarget
 {
 	Oid			relid;			/* InvalidOid: not looked up yet */
@@ -502,86 +505,173 @@ may_delete(TupleTableSlot *slot, AlMayDelete may)
 }
 
 /*
- * Deletes up to "limit" records that expired between "from" and "until",
- * oldest first, looking at no more than "visits" index entries.
+ * A walk over the index on expire.
  *
- * Never waits: a record that another transaction is deleting is passed over.
  * SnapshotSelf takes part in no serializable conflict as a reader, costs
- * nothing to take, and sees a deletion as soon as it is committed.  A record
- * that "may" refuses is passed over too.
+ * nothing to take, and sees a deletion as soon as it is committed.
  */
-void
-al_store_delete_expired(AlStream stream, TimestampTz from, TimestampTz until,
-						int limit, int visits, AlMayDelete may,
-						AlPurgeResult *result)
+typedef struct ExpiryScan
 {
-	Relation	rel = al_store_open(stream);
-	AlTarget   *target = &targets[stream];
+	Relation	rel;
 	Relation	index;
 	IndexScanDesc scan;
-	ScanKeyData key;
 	TupleTableSlot *slot;
-	ItemPointer tid;
+	TimestampTz expire;			/* of the entry that next_entry() came to */
+} ExpiryScan;
 
-	result->deleted = 0;
-	result->next_due = DT_NOEND;
-	result->position = from;
-	result->exhausted = true;
-	result->held_back = DT_NOEND;
+static void
+begin_expiry_scan(ExpiryScan *walk, AlStream stream)
+{
+	AlTarget   *target = &targets[stream];
+
+	walk->rel = al_store_open(stream);
 	if (target->expire_index < 0)
 	{
-		al_store_close(rel);
+		al_store_close(walk->rel);
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table audit.%s has no usable index on expire",
 						tables[stream].name),
 				 errhint("Expired records are found by a valid b-tree index on (expire) WHERE expire IS NOT NULL; create it again.")));
 	}
-	index = index_open(target->index_oids[target->expire_index],
-					   RowExclusiveLock);
-	slot = table_slot_create(rel, NULL);
-	scan = al_compat_index_beginscan(rel, index, SnapshotSelf, 1);
-	scan->xs_want_itup = true;
+	walk->index = index_open(target->index_oids[target->expire_index],
+							 RowExclusiveLock);
+	walk->slot = table_slot_create(walk->rel, NULL);
+	walk->scan = al_compat_index_beginscan(walk->rel, walk->index,
+										   SnapshotSelf, 1);
+	walk->scan->xs_want_itup = true;
+}
+
+static void
+end_expiry_scan(ExpiryScan *walk)
+{
+	index_endscan(walk->scan);
+	ExecDropSingleTupleTableSlot(walk->slot);
+	index_close(walk->index, NoLock);
+	al_store_close(walk->rel);
+}
+
+/* Goes to the entries that expire at "from" or later. */
+static void
+seek_expiry(ExpiryScan *walk, TimestampTz from)
+{
+	ScanKeyData key;
+
 	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
 				TimestampTzGetDatum(from));
-	index_rescan(scan, &key, 1, NULL, 0);
+	index_rescan(walk->scan, &key, 1, NULL, 0);
+}
 
-	while ((tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
+static bool
+next_entry(ExpiryScan *walk)
+{
+	bool		isnull;
+
+	if (index_getnext_tid(walk->scan, ForwardScanDirection) == NULL)
+		return false;
+	walk->expire =
+		DatumGetTimestampTz(index_getattr(walk->scan->xs_itup, 1,
+										  RelationGetDescr(walk->index),
+										  &isnull));
+	return !isnull;
+}
+
+/* Are the entries from "from" on those of records that are gone? */
+static bool
+is_dead_at(ExpiryScan *walk, TimestampTz from, TimestampTz until)
+{
+	seek_expiry(walk, from);
+	for (int i = 0; i < PROBE_ENTRIES; i++)
 	{
-		bool		isnull;
-		TimestampTz expire =
-			DatumGetTimestampTz(index_getattr(scan->xs_itup, 1,
-											  RelationGetDescr(index),
-											  &isnull));
+		if (!next_entry(walk) || walk->expire > until ||
+			index_fetch_heap(walk->scan, walk->slot))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Where, between "from" and "until", the expired records begin that are still
+ * there; a moment before it rather than one after it.
+ *
+ * Records go in the order in which they expire, and leave their index entries
+ * behind until these are vacuumed.  There may be millions, and even those that
+ * the index itself knows to be dead take time to step over, page by page.  So
+ * the place is found by halving.  Where someone left a record behind among the
+ * dead, it is not seen.
+ */
+TimestampTz
+al_store_find_expired(AlStream stream, TimestampTz from, TimestampTz until)
+{
+	ExpiryScan	walk;
+
+	begin_expiry_scan(&walk, stream);
+	/* The index must not skip what it knows to be dead. */
+	walk.scan->ignore_killed_tuples = false;
+	if (is_dead_at(&walk, from, until))
+	{
+		from = walk.expire;
+		while (!TIMESTAMP_NOT_FINITE(from) && until - from > NEAR_ENOUGH)
+		{
+			TimestampTz middle = from + (until - from) / 2;
+
+			if (is_dead_at(&walk, middle, until))
+				from = walk.expire;
+			else
+				until = middle;
+		}
+	}
+	end_expiry_scan(&walk);
+	return from;
+}
+
+/*
+ * Deletes expired records, oldest first, within the bounds of "task".
+ *
+ * Never waits: a record that another transaction is deleting is passed over.
+ * A record that "may" refuses is passed over too.
+ */
+void
+al_store_delete_expired(AlStream stream, const AlPurgeTask *task,
+						AlMayDelete may, AlPurgeResult *result)
+{
+	ExpiryScan	walk;
+	int			visits = 0;
+
+	result->deleted = 0;
+	result->next_due = DT_NOEND;
+	result->position = task->from;
+	result->exhausted = true;
+	result->held_back = DT_NOEND;
+	begin_expiry_scan(&walk, stream);
+	walk.scan->ignore_killed_tuples = !task->count_dead;
+	seek_expiry(&walk, task->from);
+	while (next_entry(&walk))
+	{
 		TM_FailureData failure;
 
-		if (isnull)
-			break;
-		result->position = expire;
-		if (expire > until)
+		result->position = walk.expire;
+		if (walk.expire > task->until)
 		{
-			result->next_due = expire;
+			result->next_due = walk.expire;
 			break;
 		}
-		if (result->deleted >= limit || visits-- <= 0)
+		if (result->deleted >= task->limit || visits++ >= task->visits)
 		{
 			result->exhausted = false;
 			break;
 		}
-		if (!index_fetch_heap(scan, slot))
+		if (!index_fetch_heap(walk.scan, walk.slot))
 			continue;
-		if (!may_delete(slot, may))
-			result->held_back = Min(result->held_back, expire);
-		else if (table_tuple_delete(rel, &slot->tts_tid,
+		if (!may_delete(walk.slot, may))
+			result->held_back = Min(result->held_back, walk.expire);
+		else if (table_tuple_delete(walk.rel, &walk.slot->tts_tid,
 									GetCurrentCommandId(true), SnapshotAny,
 									InvalidSnapshot, false, &failure,
 									false) == TM_Ok)
 			result->deleted++;
 	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, NoLock);
-	al_store_close(rel);
+	end_expiry_scan(&walk);
 }
 
 /* Deletes the record at a place; false if someone else has done so. */

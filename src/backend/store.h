@@ -178,7 +178,17 @@ typedef enum AlLedgerKeyColumn
 
 #define AL_LEDGER_KEY_COLUMNS AL_LEDGER_KEY_SPKI
 
-/* How far a call of al_store_delete_expired() got. */
+/* What a call of al_store_delete_expired() is to do. */
+typedef struct AlPurgeTask
+{
+	TimestampTz from;			/* records that expired in this span, */
+	TimestampTz until;			/* both included */
+	int			limit;			/* records to delete */
+	int			visits;			/* index entries to look at */
+	bool		count_dead;		/* also those that the index knows as dead */
+} AlPurgeTask;
+
+/* How far it got. */
 typedef struct AlPurgeResult
 {
 	int			deleted;
@@ -205,8 +215,9 @@ extern void al_store_deform(AlStream stream, HeapTuple tuple, Datum *values,
 							bool *nulls);
 extern bool al_store_delete(AlStream stream, ItemPointer tid);
 extern void al_store_write(AlStream stream, HeapTuple *tuples, int ntuples);
-extern void al_store_delete_expired(AlStream stream, TimestampTz from,
-									TimestampTz until, int limit, int visits,
+extern TimestampTz al_store_find_expired(AlStream stream, TimestampTz from,
+										 TimestampTz until);
+extern void al_store_delete_expired(AlStream stream, const AlPurgeTask *task,
 									AlMayDelete may, AlPurgeResult *result);
 
 #endif							/* AUDIT_LOG_STORE_H */

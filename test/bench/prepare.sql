@@ -24,6 +24,22 @@ BEGIN
 END
 $$;
 
+-- Puts copies of the only record into the log that have expired, one a millisecond.
+CREATE FUNCTION add_expired(copies integer) RETURNS void LANGUAGE plpgsql
+AS $$
+DECLARE
+	columns text := string_agg(CASE attname
+		WHEN 'id' THEN 'lpad(to_hex(i), 32, ''0'')::uuid'
+		WHEN 'expire' THEN 'now() - interval ''2 days'' + i * interval ''1 ms'''
+		ELSE quote_ident(attname) END, ', ' ORDER BY attnum)
+	FROM pg_attribute
+	WHERE attrelid = 'audit.audit_objects'::regclass AND attnum > 0 AND NOT attisdropped;
+BEGIN
+	EXECUTE format('INSERT INTO audit.audit_objects SELECT %s FROM audit.audit_objects, '
+				   'generate_series(1, %s) AS i', columns, copies);
+END
+$$;
+
 -- A trigger as one writes it by hand.
 CREATE TABLE by_hand_log
 (

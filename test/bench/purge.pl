@@ -73,19 +73,10 @@ for my $n (1, 1000)
 	{
 		clean();
 		$db->sql("INSERT INTO events (kind, payload) VALUES ('login', 'somebody came in');");
-		$db->sql("CREATE TEMP TABLE template AS SELECT * FROM audit.audit_objects;");
-		$db->sql(<<"") if $waiting;
-UPDATE template SET expire = now() - interval '2 days';
-INSERT INTO audit.audit_objects
-	SELECT (r.t).* FROM (
-		SELECT jsonb_populate_record(template, jsonb_build_object(
-			'id', lpad(to_hex(i), 32, '0'), 'expire', template.expire + i * interval '1 ms')) AS t
-		FROM template, generate_series(1, $waiting) AS i) AS r;
-VACUUM ANALYZE audit.audit_objects;
-
+		$db->sql("SELECT add_expired($waiting);\nVACUUM ANALYZE audit.audit_objects;") if $waiting;
 		my $left = 'SELECT count(*) FROM audit.audit_objects WHERE expire < now();';
 		my $before = $db->sql($left);
-		$db->sql("DROP TABLE template;\nCHECKPOINT;");
+		$db->sql('CHECKPOINT;');
 		my (@all, @longest);
 		for (1 .. $slices)
 		{
