@@ -3219,7 +3219,11 @@ CREATE VIEW audit.ledger_leaves AS
 			   9223372036854775807) AS expire_us,
 		pg_catalog.substr(b.inner_hashes, 32 * i + 1, 32) AS inner_hash
 	FROM audit.ledger_bundles b,
-		LATERAL pg_catalog.generate_series(0, b.leaves - 1) AS i;
+		LATERAL pg_catalog.generate_series(0, b.leaves - 1) AS i
+	/* A row whose parts do not fit together holds no leaf. */
+	WHERE pg_catalog.octet_length(b.ids) = 16 * b.leaves
+		AND pg_catalog.octet_length(b.expires) = 8 * b.leaves
+		AND pg_catalog.octet_length(b.inner_hashes) = 32 * b.leaves;
 
 CREATE FUNCTION audit.ledger_inner_hash(meta text, salt bytea, data text)
 	RETURNS bytea

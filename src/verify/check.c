@@ -42,8 +42,10 @@ typedef struct Check
 	bool		  has_entry;
 
 	AlFrontier frontier;
-	bool	   sound; /* frontier is the tree of all leaves so far */
+	bool	   sound;	   /* frontier is the tree of all leaves so far */
+	bool	   other_root; /* than the block before */
 	uint64_t   blocks;
+	uint64_t   missing; /* leaves that nobody gave */
 
 	/* The record before in the same block, in the order of transactions. */
 	bool	 has_previous;
@@ -151,6 +153,7 @@ static AlStatus
 check_leaves(Check *c, const AlBlock *previous, const AlBlock *block)
 {
 	uint64_t next = previous->size;
+	uint64_t found;
 	bool	 gap = false;
 	AlStatus status = AL_OK;
 
@@ -171,8 +174,10 @@ check_leaves(Check *c, const AlBlock *previous, const AlBlock *block)
 								  "leaves are missing");
 			gap = true;
 			c->sound = false;
-			next = c->has_entry && c->entry.leaf < block->size ? c->entry.leaf
-															   : block->size;
+			found = c->has_entry && c->entry.leaf < block->size ? c->entry.leaf
+																: block->size;
+			c->missing += found - next;
+			next = found;
 			continue;
 		}
 		status = check_leaf(c, previous, block);
@@ -217,13 +222,19 @@ check_root(Check *c, const AlBlock *block)
 	if (!c->sound)
 		return AL_OK;
 	status = al_merkle_root(c->sha, &c->frontier, &root);
-	if (status != AL_OK || memcmp(&root, &block->root, sizeof(root)) == 0)
+	if (status != AL_OK)
 		return status;
-	/* From here on every root differs. */
-	c->sound = false;
-	al_report_finding(c->report, "root", (int64_t) block->size, NULL,
-					  "block %" PRId64 " does not have the root of its leaves",
-					  block->number);
+	/* Where leaves were changed every root from there on differs. */
+	if (memcmp(&root, &block->root, sizeof(root)) == 0)
+		c->other_root = false;
+	else if (!c->other_root)
+	{
+		c->other_root = true;
+		al_report_finding(c->report, "root", (int64_t) block->size, NULL,
+						  "block %" PRId64
+						  " does not have the root of its leaves",
+						  block->number);
+	}
 	return AL_OK;
 }
 
@@ -231,15 +242,18 @@ check_root(Check *c, const AlBlock *block)
 static void
 note_move(Check *c, const AlBlock *previous, const AlBlock *block)
 {
-	struct tm parts = {0};
+	struct tm	parts = {0};
+	const char *rest;
 
 	if (c->presence == NULL || previous->number == 0 ||
 		strcmp(previous->system_identifier.data,
 			   block->system_identifier.data) == 0)
 		return;
 	c->presence->moved_at = INT64_MAX;
-	if (strptime(block->sealed_at.data, "%Y-%m-%dT%H:%M:%S", &parts) != NULL)
-		c->presence->moved_at = (int64_t) timegm(&parts) * 1000000;
+	rest = strptime(block->sealed_at.data, "%Y-%m-%dT%H:%M:%S", &parts);
+	if (rest != NULL && *rest == '.')
+		c->presence->moved_at =
+			(int64_t) timegm(&parts) * 1000000 + atol(rest + 1);
 }
 
 static AlStatus
@@ -305,8 +319,8 @@ check_end(Check *c, const AlBlock *last)
 	if (status == AL_OK && c->sound)
 		status = al_nodes_finish(c->nodes);
 	if (status == AL_OK && c->presence && last->number > 0)
-		status =
-			al_presence_check(c->presence, c->source, last, c->report, c->err);
+		status = al_presence_check(c->presence, c->source, last, c->missing,
+								   c->report, c->err);
 	if (status == AL_OK)
 		status = al_notes_finish(c->notes, last->size, c->err);
 	return status;
@@ -336,7 +350,7 @@ run(Check *c)
 	AlBlock	 blocks[2] = {{0}};
 	AlBlock *last = &blocks[0];
 	AlBlock *other = &blocks[1];
-	AlStatus status = al_notes_begin(c->notes, c->sha, c->err);
+	AlStatus status = al_notes_begin(c->notes, c->sha);
 
 	if (status == AL_OK)
 		status = load_entry(c);

@@ -56,33 +56,41 @@ by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Every kept checkpoint must be signed by a key that was given. */
 AlStatus
-al_notes_begin(AlNotes *notes, AlSha256 *sha, AlError *err)
+al_notes_begin(AlNotes *notes, AlSha256 *sha)
 {
 	AlFrontier empty = {0};
 
 	if (notes->n_kept > 0)
 		qsort(notes->kept, (size_t) notes->n_kept, sizeof(AlKept), by_size);
-	for (int i = 0; i < notes->n_kept && notes->trust->n_publics > 0; i++)
-	{
-		AlKept	*kept = &notes->kept[i];
-		AlNote	 parts;
-		AlStatus status = al_trust_bind(notes->trust, kept->checkpoint.origin,
-										kept->checkpoint.origin_len, err);
-
-		if (status == AL_OK)
-			status = al_note_verify(kept->note.data, kept->note.len,
-									notes->trust->keys, notes->trust->n_keys,
-									&parts, NULL, err);
-		if (status == AL_MISMATCH || status == AL_INVALID)
-			al_report_finding(
-				notes->report, "signature", (int64_t) kept->checkpoint.size,
-				NULL, "checkpoint \"%s\": %s", kept->path, err->reason);
-		else if (status != AL_OK)
-			return status;
-	}
 	return al_notes_grown(notes, sha, &empty);
+}
+
+/*
+ * A kept checkpoint must be signed by a key that is trusted, perhaps one that
+ * the ledger has introduced.
+ */
+static AlStatus
+check_kept(AlNotes *notes, const AlKept *kept, AlError *err)
+{
+	AlNote	 parts;
+	AlStatus status;
+
+	if (notes->trust->n_publics == 0)
+		return AL_OK;
+	status = al_trust_bind(notes->trust, kept->checkpoint.origin,
+						   kept->checkpoint.origin_len, err);
+	if (status == AL_OK)
+		status =
+			al_note_verify(kept->note.data, kept->note.len, notes->trust->keys,
+						   notes->trust->n_keys, &parts, NULL, err);
+	if (status == AL_NO_MEMORY || status == AL_FAILED)
+		return status;
+	if (status != AL_OK)
+		al_report_finding(notes->report, "signature",
+						  (int64_t) kept->checkpoint.size, NULL,
+						  "checkpoint \"%s\": %s", kept->path, err->reason);
+	return AL_OK;
 }
 
 /* Remembers a key that a sealed record introduces. */
@@ -236,8 +244,11 @@ al_notes_finish(AlNotes *notes, uint64_t size, AlError *err)
 {
 	for (int i = 0; i < notes->n_kept; i++)
 	{
-		AlKept *kept = &notes->kept[i];
+		AlKept	*kept = &notes->kept[i];
+		AlStatus status = check_kept(notes, kept, err);
 
+		if (status != AL_OK)
+			return status;
 		if (!kept->known_origin && size > 0)
 			al_report_finding(
 				notes->report, "checkpoint", (int64_t) kept->checkpoint.size,

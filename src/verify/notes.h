@@ -34,7 +34,7 @@ typedef struct AlNotes
 } AlNotes;
 
 extern AlStatus al_notes_keep(AlNotes *notes, const char *path, AlError *err);
-extern AlStatus al_notes_begin(AlNotes *notes, AlSha256 *sha, AlError *err);
+extern AlStatus al_notes_begin(AlNotes *notes, AlSha256 *sha);
 extern void al_notes_follow(AlNotes *notes, const char *verifier, size_t len);
 extern AlStatus
 al_notes_grown(AlNotes *notes, AlSha256 *sha, const AlFrontier *frontier);

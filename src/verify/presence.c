@@ -153,17 +153,46 @@ is_stray(const AlPresence *presence, const AlIdEntry *entry,
 		   made_at(entry->id) <= presence->moved_at;
 }
 
+/* Tells of what was not found; returns how many that are. */
+static uint64_t
+report_strays(const AlPresence *presence, const AlIdMap *suspects,
+			  const AlSource *source, const AlBlock *last, bool each,
+			  AlReport *report)
+{
+	uint64_t n = 0;
+	char	 text[37];
+
+	for (size_t i = 0; i < suspects->room; i++)
+	{
+		const AlIdEntry *entry = &suspects->entries[i];
+
+		if (!entry->used || entry->found ||
+			!is_stray(presence, entry, source, last))
+			continue;
+		n++;
+		al_idmap_format(entry->id, text);
+		if (each)
+			al_report_finding(report, "inserted", -1, text,
+							  "its transaction was sealed without it");
+	}
+	return n;
+}
+
+/*
+ * So many leaves are missing: the records of those are without a leaf too, and
+ * only if there are more than that some must have been inserted.
+ */
 AlStatus
 al_presence_check(AlPresence *presence, AlSource *source, const AlBlock *last,
-				  AlReport *report, AlError *err)
+				  uint64_t missing, AlReport *report, AlError *err)
 {
 	AlIdMap	   suspects = {0};
 	AlIdEntry *entry;
 	uint8_t	   id[16];
-	char	   text[37];
 	bool	   end;
 	bool	   all;
 	bool	   even = true;
+	uint64_t   strays;
 	AlStatus   status = add_stored(presence, source, last, report, err);
 
 	for (size_t i = 0; i < AL_PRESENCE_BUCKETS && even; i++)
@@ -178,20 +207,21 @@ al_presence_check(AlPresence *presence, AlSource *source, const AlBlock *last,
 		   !end)
 		if ((entry = al_idmap_get(&suspects, id)) != NULL)
 			entry->found = true;
-	for (size_t i = 0; i < suspects.room && status == AL_OK; i++)
+	if (status == AL_OK)
 	{
-		entry = &suspects.entries[i];
-		if (!entry->used || entry->found ||
-			!is_stray(presence, entry, source, last))
-			continue;
-		al_idmap_format(entry->id, text);
-		al_report_finding(report, "inserted", -1, text,
-						  "its transaction was sealed without it");
+		strays = report_strays(presence, &suspects, source, last, missing == 0,
+							   report);
+		if (missing > 0 && strays > missing)
+			al_report_finding(report, "inserted", -1, NULL,
+							  "%" PRIu64
+							  " records have no leaf, and only %" PRIu64
+							  " leaves are missing",
+							  strays, missing);
+		if (!all)
+			al_report_finding(report, "inserted", -1, NULL,
+							  "there may be more; %d were looked at",
+							  AL_IDMAP_MAX);
 	}
-	if (!all)
-		al_report_finding(report, "inserted", -1, NULL,
-						  "there may be more; %d were looked at",
-						  AL_IDMAP_MAX);
 	al_idmap_free(&suspects);
 	return status;
 }

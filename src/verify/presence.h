@@ -28,6 +28,6 @@ typedef struct AlPresence
 extern void al_presence_leaf(AlPresence *presence, const AlEntry *entry);
 extern AlStatus
 al_presence_check(AlPresence *presence, AlSource *source, const AlBlock *last,
-				  AlReport *report, AlError *err);
+				  uint64_t missing, AlReport *report, AlError *err);
 
 #endif /* AUDIT_LOG_PRESENCE_H */
