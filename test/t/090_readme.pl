@@ -1,6 +1,6 @@
 # What README.md tells people to paste works as it stands: its sql blocks in
-# one session of a fresh database, its steps for checking a signature in a
-# shell.  Regress cannot run a document, nor openssl.
+# one session of a fresh database, its steps for checking signatures and the
+# ledger in a shell.  Regress cannot run a document, nor openssl.
 use strict;
 use warnings FATAL => 'all';
 
@@ -14,11 +14,13 @@ my $readme = slurp_file("$FindBin::RealBin/../../README.md");
 my @blocks;
 push @blocks, { tag => $1, text => $2 } while $readme =~ /^```(\w[^\n]*)\n(.*?)^```$/msg;
 
-my $node = AuditLog::start_node('readme');
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $node = AuditLog::start_node('readme', "audit.ledger_key = '$dir/ledger.pem'");
 my ($sql) = join "\n", map { $_->{text} } grep { $_->{tag} eq 'sql' } @blocks;
 my ($ret, $out, $err) = $node->psql('postgres', $sql, on_error_stop => 1);
 is($ret, 0, 'the sql blocks run in a fresh database') or diag $err;
 like($out, qr/"username":"bobby"/, 'and the update shows');
+like($out, qr/^changed\|\d+\|/m, 'and a forged author');
 unlike($out, qr/4111|"secret"/, 'what is excluded or masked does not');
 
 my @errors = grep { $_->{tag} eq 'sql error' } @blocks;
@@ -31,9 +33,26 @@ for my $block (@errors)
 	is("$err\n", $shown, 'and fails with the message that is shown');
 }
 
+# The steps of the ledger, one after the other
+{
+	my ($steps) = join '', map { $_->{text} } grep { $_->{tag} eq 'sh ledger' } @blocks;
+	local $ENV{PATH} = "$FindBin::RealBin/../../bin:$ENV{PATH}";
+	local $ENV{PGHOST} = $node->host;
+	local $ENV{PGPORT} = $node->port;
+	local $ENV{PGDATABASE} = 'postgres';
+
+	open my $fh, '>', "$dir/ledger.sh" or die $!;
+	print $fh $steps;
+	close $fh;
+	my $said = `cd $dir && sh -e ledger.sh 2>&1`;
+	is($?, 0, 'the steps of the ledger run') or diag $said;
+	like($said, qr/kept the checkpoint of ".*", \d+ leaves$/m, 'a checkpoint is kept');
+	is(() = $said =~ /no findings$/mg, 4, 'the ledger verifies, from outside and from files');
+	like($said, qr/^Verified: record /m, 'and so does one record');
+}
+
 # Sign a mixed workload, then check every record by the steps as written.
 my ($verify) = map { $_->{text} } grep { $_->{tag} eq 'sh verify' } @blocks;
-my $dir = PostgreSQL::Test::Utils::tempdir;
 system_or_bail('sh', '-c',
 	"cd $dir && umask 077 && openssl genrsa -out private.pem 2048 2>/dev/null"
 	  . " && openssl rsa -in private.pem -outform PEM -pubout -out public.pem 2>/dev/null");
