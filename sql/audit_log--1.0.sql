@@ -3022,6 +3022,20 @@ REVOKE ALL ON FUNCTION audit.record_coverage(interval) FROM PUBLIC;
 COMMENT ON FUNCTION audit.record_coverage(interval) IS
 	'records which tables are tracked and what protects the log, if that changed or the last such record is older';
 
+/* What the background worker says; it cannot leave a failure in a table. */
+CREATE FUNCTION audit.sealer() RETURNS text
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT a.query FROM pg_catalog.pg_stat_activity a
+	WHERE a.backend_type = 'audit_log sealer'
+		AND a.datname = pg_catalog.current_database();
+END;
+REVOKE ALL ON FUNCTION audit.sealer() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.sealer() TO audit_log_reader;
+COMMENT ON FUNCTION audit.sealer() IS
+	'what the background worker of this database does, or what went wrong last; null: there is none';
+
 /* One row; counts stop at 100000. */
 CREATE VIEW audit.status AS
 	SELECT b.block IS NOT NULL AS active,
@@ -3058,7 +3072,8 @@ CREATE VIEW audit.status AS
 		 WHERE s.size = b.size AND s.generation = b.generation) AS signatures,
 		(SELECT pg_catalog.max(o.occurred_at) FROM audit.audit_objects o
 		 WHERE o.entity_key = 'coverage' AND o.operation = 'ddl'
-			AND o.schema_name = 'audit' AND o.dao_name = 'ledger') AS covered_at
+			AND o.schema_name = 'audit' AND o.dao_name = 'ledger') AS covered_at,
+		audit.sealer() AS sealer
 	FROM (VALUES (0)) AS one
 		LEFT JOIN (SELECT * FROM audit.ledger_blocks
 				   ORDER BY block DESC LIMIT 1) AS b ON true
@@ -3253,6 +3268,36 @@ END;
 COMMENT ON FUNCTION audit.ledger_leaf_hash(uuid, bigint, bytea) IS
 	'leaf hash, from columns of audit.ledger_leaves';
 
+/*
+ * Root of the first leaves, from the complete nodes of all levels as
+ * audit.crosscheck_tree() keeps them: RFC 6962 joins the largest subtrees
+ * that fit, from the right.
+ */
+CREATE FUNCTION audit.ledger_fold(nodes bytea[], starts bigint[], size bigint)
+	RETURNS bytea
+	LANGUAGE plpgsql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	root bytea;
+	node bytea;
+BEGIN
+	IF size = 0 THEN
+		RETURN audit.sha256('');
+	END IF;
+	FOR level IN 0 .. 62 LOOP
+		CONTINUE WHEN (size >> level) & 1 = 0;
+		node := nodes[starts[level + 1] + (size >> level)];
+		root := CASE WHEN root IS NULL THEN node
+					 ELSE audit.sha256('\x01'::bytea || node || root) END;
+	END LOOP;
+	RETURN root;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.ledger_fold(bytea[], bigint[], bigint) FROM PUBLIC;
+COMMENT ON FUNCTION audit.ledger_fold(bytea[], bigint[], bigint) IS
+	'root hash from complete nodes; part of audit.crosscheck_ledger()';
+
 /* RFC 6962, level by level; an odd node moves up as it is. */
 CREATE FUNCTION audit.ledger_root(size bigint) RETURNS bytea
 	LANGUAGE plpgsql STABLE STRICT
@@ -3285,34 +3330,163 @@ COMMENT ON FUNCTION audit.ledger_root(bigint) IS
 	'root hash of the first leaves of the ledger, computed in SQL';
 
 /*
- * What audit.verify_ledger() finds about records and roots, without a line of
- * our C: to be read, pasted and changed by whoever trusts neither.
+ * The tree over the stored leaves, compared with the nodes, the blocks and a
+ * checkpoint.  "nodes" holds the complete nodes of each level behind those of
+ * the level below; starts[l + 1] is how many come before level l.
  */
-CREATE FUNCTION audit.crosscheck_ledger(OUT kind text, OUT leaf bigint,
+CREATE FUNCTION audit.crosscheck_tree(checkpoint text DEFAULT NULL,
+									  OUT kind text, OUT leaf bigint,
+									  OUT detail text)
+	RETURNS SETOF record
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	nodes bytea[] := '{}';
+	starts bigint[] := '{}';
+	level bytea[];
+	sound bigint;	/* leaves before the first that is missing */
+	last bigint := COALESCE((SELECT b.size FROM audit.ledger_blocks b
+							 ORDER BY b.block DESC LIMIT 1), 0);
+	claim record;
+BEGIN
+	FOR leaf, detail IN
+		SELECT b.expected, 'leaves are missing or doubled'
+		FROM (SELECT b.first_leaf, b.intact,
+				COALESCE(lag(b.first_leaf + b.leaves) OVER (ORDER BY b.first_leaf), 0) AS expected
+			  FROM (SELECT *, octet_length(b.ids) = 16 * b.leaves
+						AND octet_length(b.expires) = 8 * b.leaves
+						AND octet_length(b.inner_hashes) = 32 * b.leaves AS intact
+					FROM audit.ledger_bundles b
+					UNION ALL SELECT last, 0, NULL, NULL, NULL, true) AS b) AS b
+		WHERE b.first_leaf <> b.expected OR NOT b.intact
+		ORDER BY b.expected
+	LOOP
+		kind := 'bundle';
+		sound := LEAST(sound, leaf);
+		RETURN NEXT;
+	END LOOP;
+	sound := COALESCE(sound, last);
+
+	level := (SELECT array_agg(audit.ledger_leaf_hash(l.id, l.expire_us, l.inner_hash)
+							   ORDER BY l.leaf)
+			  FROM audit.ledger_leaves l WHERE l.leaf < sound);
+	WHILE level IS NOT NULL LOOP
+		starts := starts || cardinality(nodes)::bigint;
+		nodes := nodes || level;
+		level := (SELECT array_agg(audit.sha256('\x01'::bytea || level[2 * i - 1] || level[2 * i])
+								   ORDER BY i)
+				  FROM generate_series(1, cardinality(level) / 2) AS i);
+	END LOOP;
+
+	FOR leaf, detail IN
+		SELECT COALESCE(c.index, n.index) << COALESCE(c.level, n.level),
+			'node ' || COALESCE(c.index, n.index) || ' of level '
+				|| COALESCE(c.level, n.level) || ' does not fit the leaves'
+		FROM (SELECT l AS level, i AS index, nodes[starts[l + 1] + i + 1] AS hash
+			  FROM generate_series(8, cardinality(starts) - 1, 8) AS l,
+				LATERAL generate_series(0, (sound >> l) - 1) AS i) AS c
+			FULL JOIN audit.ledger_nodes n
+				ON n.level = c.level AND n.index = c.index
+		WHERE c.hash IS DISTINCT FROM n.hash
+			AND (c.hash IS NOT NULL OR sound = last)
+		ORDER BY 1
+	LOOP
+		kind := 'node';
+		RETURN NEXT;
+	END LOOP;
+
+	/* From the first root on that differs every one does. */
+	FOR leaf, detail IN
+		SELECT b.size, 'block ' || b.block || ' does not have the root of its leaves'
+		FROM audit.ledger_blocks b
+		WHERE b.size <= sound
+			AND audit.ledger_fold(nodes, starts, b.size) IS DISTINCT FROM b.root
+		ORDER BY b.block LIMIT 1
+	LOOP
+		kind := 'root';
+		RETURN NEXT;
+	END LOOP;
+
+	IF checkpoint IS NOT NULL THEN
+		SELECT split_part(checkpoint, E'\n', 2)::bigint AS size,
+			decode(split_part(checkpoint, E'\n', 3), 'base64') AS root INTO claim;
+		leaf := claim.size;
+		IF claim.size > last THEN
+			kind := 'rolled_back';
+			leaf := last;
+			detail := 'the given checkpoint has ' || claim.size || ' leaves';
+			RETURN NEXT;
+		ELSIF claim.size > sound OR audit.ledger_fold(nodes, starts, claim.size)
+			IS DISTINCT FROM claim.root THEN
+			kind := 'checkpoint';
+			detail := 'the given checkpoint has another root';
+			RETURN NEXT;
+		END IF;
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.crosscheck_tree(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.crosscheck_tree(text) IS
+	'the part of audit.crosscheck_ledger() that is about the tree';
+
+/*
+ * What audit.verify_ledger() finds about records, leaves, nodes, blocks and a
+ * checkpoint, without a line of our C: to be read, pasted and changed by
+ * whoever trusts neither.  It cannot check signatures.
+ */
+CREATE FUNCTION audit.crosscheck_ledger(checkpoint text DEFAULT NULL,
+										OUT kind text, OUT leaf bigint,
 										OUT id uuid, OUT detail text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
 BEGIN ATOMIC
-	WITH last AS (
-		SELECT b.* FROM audit.ledger_blocks b ORDER BY b.block DESC LIMIT 1
+	WITH blocks AS (
+		SELECT b.*, lag(b.block, 1, 0::bigint) OVER w AS block_before,
+			lag(b.size, 1, 0::bigint) OVER w AS size_before,
+			lag(b.snapshot) OVER w AS snapshot_before,
+			lag(b.generation, 1, 1) OVER w AS generation_before,
+			lag(b.system_identifier, 1, b.system_identifier) OVER w AS system_before
+		FROM audit.ledger_blocks b
+		WINDOW w AS (ORDER BY b.block)
+	), last AS (
+		SELECT b.* FROM blocks b ORDER BY b.block DESC LIMIT 1
 	), joined AS (
 		SELECT l.leaf, COALESCE(l.id, t.id) AS id, l.inner_hash, l.expire_us,
 			t.id IS NOT NULL AS present, t.txid, t.meta, t.salt, t.data,
+			COALESCE(l.expire_us, 9223372036854775807)
+				<= EXTRACT(epoch FROM statement_timestamp()) * 1000000 AS expired,
 			(EXTRACT(epoch FROM t.expire) * 1000000)::bigint AS row_expire_us
 		FROM audit.ledger_leaves l
-			FULL JOIN audit.ledger_texts t ON t.id OPERATOR(pg_catalog.=) l.id
+			FULL JOIN audit.ledger_texts t ON t.id = l.id
+	), placed AS (
+		/* Blocks and leaves in one row of numbers tell the block of a leaf. */
+		SELECT p.leaf, p.id, p.txid, max(p.block) OVER (ORDER BY p.leaf, p.id NULLS FIRST) AS block
+		FROM (SELECT j.leaf, j.id, j.txid, NULL::bigint AS block
+			  FROM joined j WHERE j.present AND j.leaf IS NOT NULL
+			  UNION ALL
+			  SELECT b.first_leaf, NULL, NULL, b.block FROM blocks b) AS p
+	), ordered AS (
+		SELECT p.leaf, p.id, p.txid, b.snapshot, b.snapshot_before,
+			lag(p.txid) OVER w AS txid_before, lag(p.id) OVER w AS id_before
+		FROM placed p
+			JOIN blocks b ON b.block = p.block
+			LEFT JOIN audit.ledger_generations g ON g.record_id = p.id
+		WHERE p.id IS NOT NULL AND g.record_id IS NULL
+			AND b.system_identifier = b.system_before
+			AND b.system_identifier = (SELECT l.system_identifier FROM last l)
+		WINDOW w AS (PARTITION BY b.block ORDER BY p.leaf)
 	)
-	SELECT f.kind, f.leaf, f.id, NULL::text
+	SELECT f.kind, f.leaf, f.id, f.detail
 	FROM (SELECT CASE
 			WHEN j.leaf IS NULL AND pg_visible_in_snapshot(j.txid, last.snapshot)
 				THEN 'inserted'
+			WHEN j.leaf IS NULL AND j.txid >= pg_snapshot_xmax(pg_current_snapshot())
+				THEN 'future'
 			WHEN j.leaf IS NULL THEN NULL
-			WHEN NOT j.present AND COALESCE(j.expire_us,
-					9223372036854775807) > EXTRACT(epoch FROM statement_timestamp())
-					* 1000000
-				AND NOT EXISTS (
+			WHEN NOT j.present AND NOT j.expired AND NOT EXISTS (
 					SELECT FROM audit.audit_objects e
 					WHERE e.entity_key = j.id::text AND e.operation = 'ddl'
 						AND e.schema_name = 'audit' AND e.dao_name = 'ledger'
@@ -3322,17 +3496,36 @@ BEGIN ATOMIC
 					OR audit.ledger_inner_hash(j.meta, j.salt, j.data)
 						IS DISTINCT FROM j.inner_hash)
 				THEN 'changed'
-			END AS kind, j.leaf, j.id
+			END AS kind, j.leaf, j.id, NULL::text AS detail
 		  FROM joined j, last) AS f
 	WHERE f.kind IS NOT NULL
 	UNION ALL
-	SELECT 'root', last.size, NULL, 'block ' || last.block
-	FROM last
-	WHERE audit.ledger_root(last.size) IS DISTINCT FROM last.root;
+	SELECT 'moved', o.leaf, o.id, 'the leaf is not in the order of transactions'
+	FROM ordered o
+	WHERE NOT pg_visible_in_snapshot(o.txid, o.snapshot)
+		OR pg_visible_in_snapshot(o.txid, o.snapshot_before)
+		OR (o.txid, o.id) < (o.txid_before, o.id_before)
+	UNION ALL
+	SELECT 'block', b.first_leaf, NULL, 'block ' || b.block || ' does not continue the one before'
+	FROM blocks b
+	WHERE b.block <> b.block_before + 1 OR b.first_leaf <> b.size_before
+		OR b.size < b.size_before OR b.generation < b.generation_before
+		OR (b.system_identifier = b.system_before
+			AND pg_snapshot_xmax(b.snapshot) < pg_snapshot_xmax(b.snapshot_before))
+	UNION ALL
+	SELECT 'generation', b.first_leaf, g.record_id, 'generation ' || b.generation || ' does not begin with its record'
+	FROM blocks b
+		LEFT JOIN audit.ledger_generations g ON g.generation = b.generation
+		LEFT JOIN audit.ledger_leaves l ON l.leaf = b.first_leaf
+	WHERE g.generation IS NULL
+		OR b.generation > b.generation_before AND l.id IS DISTINCT FROM g.record_id
+	UNION ALL
+	SELECT t.kind, t.leaf, NULL, t.detail
+	FROM audit.crosscheck_tree(checkpoint) AS t;
 END;
-REVOKE ALL ON FUNCTION audit.crosscheck_ledger() FROM PUBLIC;
-COMMENT ON FUNCTION audit.crosscheck_ledger() IS
-	'the checks of audit.verify_ledger() on records and roots, in plain SQL';
+REVOKE ALL ON FUNCTION audit.crosscheck_ledger(text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.crosscheck_ledger(text) IS
+	'the checks of audit.verify_ledger(), but for signatures, in plain SQL';
 
 ALTER VIEW audit.ledger_texts OWNER TO audit_log_owner;
 ALTER VIEW audit.ledger_leaves OWNER TO audit_log_owner;

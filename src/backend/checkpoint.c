@@ -149,9 +149,21 @@ replace_file(const char *path, const char *text)
 	if (fd < 0)
 		return false;
 	/* It is made to be carried away; the folder says who may. */
+	errno = 0;
 	ok = fchmod(fd, 0644) == 0 && write(fd, text, len) == len &&
 		fsync(fd) == 0;
-	if (close(fd) != 0 || !ok || rename(temporary, path) != 0)
+	/* A short write does not say why. */
+	if (!ok && errno == 0)
+		errno = ENOSPC;
+	if (!ok)
+	{
+		int			save_errno = errno;
+
+		close(fd);
+		errno = save_errno;
+		return false;
+	}
+	if (close(fd) != 0 || rename(temporary, path) != 0)
 		return false;
 	fd = open(folder, O_RDONLY);
 	if (fd < 0)
@@ -565,6 +577,28 @@ next_key(const AlKnownKeys *known, const AlGeneration *generation)
 	return key;
 }
 
+/* Notes that every Ed25519 key of ours but "next" ends with a block. */
+static void
+retire_keys(const AlKnownKeys *known, const AlPublicKey *next,
+			const AlBlock *block)
+{
+	size_t		next_len;
+	const uint8 *next_der = al_crypto_spki(next, &next_len);
+
+	for (int i = 0; i < known->count; i++)
+	{
+		const AlPublicKey *key = known->keys[i].key;
+		size_t		len;
+		const uint8 *der = al_crypto_spki(key, &len);
+
+		if (known->own[i] && known->last_size[i] < 0 &&
+			al_crypto_key_kind(key) == AL_KEY_ED25519 &&
+			(len != next_len || memcmp(der, next_der, len) != 0))
+			al_checkpoint_add_key(&known->keys[i], true, block->size,
+								  block->size);
+	}
+}
+
 /* Signs with every key of ours; true if a key to come is one of them. */
 static bool
 sign_all(Snapshot snapshot, const char *text, const AlBlock *block,
@@ -582,24 +616,21 @@ sign_all(Snapshot snapshot, const char *text, const AlBlock *block,
 	if (!is_set(al_guc_ledger_key))
 		return false;
 	key = keep_key(al_keys_load_ledger(al_guc_ledger_key));
-	if (key == NULL && has_own_ed25519(&known))
+	next = next_key(&known, generation);
+	if (key == NULL && next == NULL && has_own_ed25519(&known))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("checkpoint cannot be signed"),
 				 errdetail("Key file \"%s\" is missing.", al_guc_ledger_key),
 				 errhint("Bring the file back; if the key is lost, call audit.rotate_key().")));
-	if (key == NULL)
+	if (key == NULL && next == NULL)
 		key = keep_key(al_keys_create_ledger(al_guc_ledger_key));
-	sign_with(key, text, block, generation, &known, lines);
-	next = next_key(&known, generation);
+	if (key)
+		sign_with(key, text, block, generation, &known, lines);
 	if (next)
 	{
-		AlNoteKey	named;
-
 		sign_with(next, text, block, generation, &known, lines);
-		if (al_note_use_key(generation->origin, al_crypto_public_half(key),
-							&named, NULL) == AL_OK)
-			al_checkpoint_add_key(&named, true, block->size, block->size);
+		retire_keys(&known, al_crypto_public_half(next), block);
 	}
 	return next != NULL;
 }

@@ -121,7 +121,7 @@ origin_of(Snapshot snapshot, int generation)
 int
 al_custody_new_generation(const char *reason)
 {
-	Relation	lock = al_seal_lock();
+	Relation	lock = al_seal_lock("audit.new_generation()");
 	Snapshot	snapshot = al_seal_snapshot();
 	AlGeneration last;
 	AlBlock		block;
@@ -211,7 +211,7 @@ keep_until_reset(AlKey *key)
 char *
 al_custody_rotate_key(void)
 {
-	Relation	lock = al_seal_lock();
+	Relation	lock = al_seal_lock("audit.rotate_key()");
 	Snapshot	snapshot = al_seal_snapshot();
 	AlGeneration generation;
 	AlBlock		block;
@@ -255,7 +255,7 @@ al_custody_rotate_key(void)
 char *
 al_custody_add_key(const char *verifier)
 {
-	Relation	lock = al_seal_lock();
+	Relation	lock = al_seal_lock("audit.add_ledger_key()");
 	Snapshot	snapshot = al_seal_snapshot();
 	AlBlock		block;
 	AlNoteKey	key;
@@ -299,7 +299,7 @@ al_custody_add_key(const char *verifier)
 void
 al_custody_add_signature(const char *line)
 {
-	Relation	lock = al_seal_lock();
+	Relation	lock = al_seal_lock("audit.add_signature()");
 	Snapshot	snapshot = al_seal_snapshot();
 	AlKnownKeys keys;
 	AlBlock		block;
@@ -354,6 +354,25 @@ al_custody_add_signature(const char *line)
 
 /* ----------------------------------------------------------------- erasing */
 
+static bool
+column_is(TupleTableSlot *slot, AttrNumber column, const char *expected)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return !isnull && strcmp(TextDatumGetCString(value), expected) == 0;
+}
+
+/* Is it one of the records that this file writes? */
+static bool
+is_event(AlStream stream, TupleTableSlot *slot)
+{
+	return stream == AL_OBJECTS &&
+		column_is(slot, AL_OBJECT_OPERATION, "ddl") &&
+		column_is(slot, AL_OBJECT_SCHEMA_NAME, "audit") &&
+		column_is(slot, AL_OBJECT_DAO_NAME, "ledger");
+}
+
 /* Removes a record before it expires; its leaf stays. */
 void
 al_custody_erase(const pg_uuid_t *id, const char *reason)
@@ -374,6 +393,11 @@ al_custody_erase(const pg_uuid_t *id, const char *reason)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("record \"%s\" does not exist", id_text)));
+	if (is_event(stream, slot))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("record \"%s\" belongs to the ledger itself", id_text),
+				 errdetail("It says what was decided about the ledger, and cannot be erased.")));
 	if (leaf < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

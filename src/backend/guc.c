@@ -108,13 +108,15 @@ check_ledger_origin(char **newval, void **extra, GucSource source)
 static bool
 check_checkpoint_dir(char **newval, void **extra, GucSource source)
 {
-	const char *value = *newval ? *newval : "";
+	char		value[MAXPGPATH];
 
+	strlcpy(value, *newval ? *newval : "", sizeof(value));
 	if (*value && !is_absolute_path(value))
 	{
 		GUC_check_errdetail("The path must be absolute.");
 		return false;
 	}
+	canonicalize_path(value);
 	/* A copy of the data directory must not bring the checkpoint along. */
 	if (*value && DataDir && path_is_prefix_of_path(DataDir, value))
 	{
@@ -149,7 +151,7 @@ define_ledger(void)
 							   check_ledger_origin, NULL, NULL);
 	DefineCustomStringVariable("audit.ledger_key",
 							   "File with the PEM private Ed25519 key that signs checkpoints.",
-							   "It is made by audit.rotate_key(); empty means that a remote signer signs.",
+							   "It is made with the first checkpoint and replaced by audit.rotate_key(); empty means that a remote signer signs.",
 							   &al_guc_ledger_key, "",
 							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL,
 							   NULL);

@@ -395,10 +395,16 @@ al_keys_create_ledger(const char *path)
 	len = strlen(pem);
 	fd = BasicOpenFilePerm(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY,
 						   S_IRUSR | S_IWUSR);
+	errno = fd >= 0 ? ENOSPC : errno;	/* what a short write means */
 	written = fd >= 0 && write(fd, pem, len) == len && pg_fsync(fd) == 0;
 	save_errno = errno;
 	if (fd >= 0)
+	{
 		close(fd);
+		/* Half a key would be in the way of the next try. */
+		if (!written)
+			(void) unlink(path);
+	}
 	al_crypto_cleanse(pem, sizeof(pem));
 	if (!written)
 	{

@@ -211,19 +211,27 @@ al_ledger_last_block(Snapshot snapshot, AlBlock *block)
 	return found;
 }
 
+/* The block with a number, or the next one that is there. */
 bool
-al_ledger_block(Snapshot snapshot, int64 number, AlBlock *block)
+al_ledger_block_from(Snapshot snapshot, int64 number, AlBlock *block)
 {
 	AlTableScan scan;
 	bool		found;
 
 	al_ledger_scan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 1, snapshot);
-	seek_int8(&scan, BTEqualStrategyNumber, F_INT8EQ, number);
+	seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, number);
 	found = al_ledger_scan_next(&scan, true);
 	if (found)
 		read_block(&scan, block);
 	al_ledger_scan_end(&scan);
 	return found;
+}
+
+bool
+al_ledger_block(Snapshot snapshot, int64 number, AlBlock *block)
+{
+	return al_ledger_block_from(snapshot, number, block) &&
+		block->number == number;
 }
 
 /*
@@ -277,6 +285,12 @@ static bool
 has_size(const AlBlock *block, int64 size)
 {
 	return block->size >= size;
+}
+
+static bool
+sees_txid(const AlBlock *block, int64 txid)
+{
+	return al_ledger_txid_visible(block->snapshot, (uint64) txid);
 }
 
 static bool
@@ -500,9 +514,35 @@ al_ledger_id_time(const pg_uuid_t *id)
 }
 
 /*
- * The leaf of a record, or -1.  An id tells when its record was made, and it
- * was sealed later: so the search starts there, and the record is nearly
- * always in one of the next blocks.
+ * Looks for the leaf of a record that is still there: its transaction tells
+ * the block.  False if that says nothing about the record.
+ */
+static bool
+find_by_txid(Snapshot snapshot, const pg_uuid_t *id, int64 *leaf)
+{
+	TimestampTz moved_at = al_ledger_moved_at(snapshot);
+	AlStream	stream;
+	TupleTableSlot *slot;
+	uint64		txid;
+	AlBlock		block;
+
+	if (moved_at != DT_NOBEGIN && al_ledger_id_time(id) <= moved_at)
+		return false;
+	if (!al_ledger_record(snapshot, id, &stream, &slot))
+		return false;
+	txid = al_leaf_txid(stream, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	*leaf = -1;
+	if (!search_blocks(snapshot, sees_txid, (int64) txid, &block))
+		return true;			/* not sealed yet */
+	*leaf = find_id(snapshot, id, block.first_leaf, block.size);
+	return *leaf >= 0;
+}
+
+/*
+ * The leaf of a record, or -1.  Of one that was purged only the id is left,
+ * which tells when the record was made.  It was sealed later: so the search
+ * starts there, and the leaf is nearly always in one of the next blocks.
  */
 int64
 al_ledger_find(Snapshot snapshot, const pg_uuid_t *id)
@@ -512,6 +552,8 @@ al_ledger_find(Snapshot snapshot, const pg_uuid_t *id)
 	int64		found;
 	AlBlock		block;
 
+	if (find_by_txid(snapshot, id, &found))
+		return found;
 	if (search_blocks(snapshot, sealed_after, time, &block))
 	{
 		first = block.first_leaf;

@@ -94,6 +94,8 @@ extern void al_ledger_scan_end(AlTableScan *scan);
 extern bool al_ledger_txid_visible(const AlTxids *txids, uint64 txid);
 extern bool al_ledger_last_block(Snapshot snapshot, AlBlock *block);
 extern bool al_ledger_block(Snapshot snapshot, int64 number, AlBlock *block);
+extern bool al_ledger_block_from(Snapshot snapshot, int64 number,
+								 AlBlock *block);
 extern bool al_ledger_block_of_leaf(Snapshot snapshot, int64 leaf,
 									AlBlock *block);
 extern bool al_ledger_block_of_size(Snapshot snapshot, int64 size,

@@ -75,20 +75,19 @@ static TimestampTz warned = DT_NOBEGIN;
 
 /* --------------------------------------------------- what the ledger allows */
 
-static Snapshot
-purge_snapshot(void)
-{
-	return ActiveSnapshotSet() ? GetActiveSnapshot() :
-		GetTransactionSnapshot();
-}
-
+/*
+ * Expired records are found as they are now, so the ledger must be too: an
+ * older snapshot could see no ledger yet, and let go what the first block
+ * did not take.
+ */
 static void
 look_at_ledger(TimestampTz now)
 {
 	AlBlock		last;
 	uint64		generation = al_store_generation;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
-	ledger.active = al_ledger_last_block(purge_snapshot(), &last);
+	ledger.active = al_ledger_last_block(snapshot, &last);
 	if (ledger.active)
 	{
 		AlTxids    *copy = MemoryContextAlloc(TopMemoryContext,
@@ -99,8 +98,9 @@ look_at_ledger(TimestampTz now)
 			pfree(ledger.sealed);
 		ledger.sealed = copy;
 		ledger.sealed_at = last.sealed_at;
-		ledger.moved_at = al_ledger_moved_at(purge_snapshot());
+		ledger.moved_at = al_ledger_moved_at(snapshot);
 	}
+	UnregisterSnapshot(snapshot);
 	ledger.generation = generation;
 	ledger.looked = now;
 	ledger.known = true;
@@ -110,9 +110,11 @@ look_at_ledger(TimestampTz now)
 static bool
 sealed_elsewhere(const pg_uuid_t *id)
 {
-	return ledger.moved_at != DT_NOBEGIN &&
-		al_ledger_id_time(id) <= ledger.moved_at &&
-		al_ledger_find(purge_snapshot(), id) >= 0;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		sealed = al_ledger_find(snapshot, id) >= 0;
+
+	UnregisterSnapshot(snapshot);
+	return sealed;
 }
 
 /* An AlMayDelete. */
@@ -236,6 +238,8 @@ al_purge_all(AlStream stream, int64 limit)
 	int64		deleted = 0;
 	AlPurgeResult result;
 
+	/* Whoever asks for it expects what was sealed just now to go. */
+	ledger.known = false;
 	do
 	{
 		task.limit = PURGE_CHUNK;

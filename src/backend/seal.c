@@ -73,21 +73,25 @@ typedef struct Sealer
 static AlFrontier kept;
 static AlHash kept_root;
 
-/* Takes the sealer's lock, which lasts until the transaction ends. */
+/*
+ * Takes the sealer's lock, which lasts until the transaction ends, for the
+ * function "command".
+ */
 Relation
-al_seal_lock(void)
+al_seal_lock(const char *command)
 {
 	Relation	rel;
 
-	PreventCommandDuringRecovery("sealing the ledger");
-	PreventCommandIfReadOnly("sealing the ledger");
-	PreventCommandIfParallelMode("sealing the ledger");
-	/* A block that is rolled back must not have been signed. */
+	PreventCommandDuringRecovery(command);
+	PreventCommandIfReadOnly(command);
+	PreventCommandIfParallelMode(command);
+	/* What is published at commit must not be rolled back before. */
 	if (GetCurrentTransactionNestLevel() > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("the ledger cannot be sealed inside a subtransaction"),
-				 errhint("Call audit.seal() outside of savepoints and of blocks with an EXCEPTION clause.")));
+				 errmsg("%s cannot be called inside a subtransaction",
+						command),
+				 errhint("Call it outside of savepoints and of blocks with an EXCEPTION clause.")));
 	rel = al_store_open_read(AL_BLOCKS);
 	LockRelation(rel, ExclusiveLock);
 	al_store_close(al_store_open(AL_BUNDLES));
@@ -431,6 +435,12 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 		if (al_ledger_record(snapshot, &generation->record_id, &stream,
 							 &slot))
 		{
+			/* The next block would take it again, with its transaction. */
+			if (own_txid != 0 && al_leaf_txid(stream, slot) == own_txid)
+				ereport(ERROR,
+						(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+						 errmsg("a generation of the ledger cannot be sealed in the transaction that began it"),
+						 errhint("Commit first, then call audit.seal().")));
 			al_leaf_make(stream, slot, &leaf);
 			ExecDropSingleTupleTableSlot(slot);
 			append_leaf(sealer, &leaf);
@@ -490,7 +500,7 @@ heartbeat_due(const AlBlock *last, TimestampTz now)
 int64
 al_seal(void)
 {
-	Relation	lock = al_seal_lock();
+	Relation	lock = al_seal_lock("audit.seal()");
 	Snapshot	snapshot = al_seal_snapshot();
 	FullTransactionId own = GetTopFullTransactionIdIfAny();
 	uint64		own_txid = FullTransactionIdIsValid(own) ?
@@ -535,6 +545,8 @@ al_seal(void)
 	}
 	else if (file_is_behind(snapshot, note, &last, &generation))
 		al_checkpoint_publish(snapshot, &last, &generation, false);
+	/* A second block in the same command must see this one. */
+	CommandCounterIncrement();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	UnregisterSnapshot(snapshot);

@@ -9,7 +9,7 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
-extern Relation al_seal_lock(void);
+extern Relation al_seal_lock(const char *command);
 extern Snapshot al_seal_snapshot(void);
 extern int64 al_seal(void);
 extern bool al_seal_wait(uint64 txid, int64 timeout_ms);

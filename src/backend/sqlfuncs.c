@@ -113,7 +113,9 @@ audit_log_protect(PG_FUNCTION_ARGS)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("records of table \"%s\" cannot be changed by hand",
 					RelationGetRelationName(trigdata->tg_relation)),
-			 errhint("Expired records are removed by audit.purge().")));
+			 strncmp(RelationGetRelationName(trigdata->tg_relation),
+					 "audit_", 6) == 0 ?
+			 errhint("Expired records are removed by audit.purge().") : 0));
 }
 
 /* ----------------------------------------------------------------- capture */

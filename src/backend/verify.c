@@ -630,12 +630,11 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 	while (previous.number < last.number)
 	{
 		AlBlock		kept = previous;
-		int64		number = previous.number + 1;
 
 		CHECK_FOR_INTERRUPTS();
 		old = MemoryContextSwitchTo(block_context);
-		while (!al_ledger_block(v->snapshot, number, &block))
-			number++;
+		if (!al_ledger_block_from(v->snapshot, previous.number + 1, &block))
+			elog(ERROR, "last block of the ledger disappeared");
 		if (to >= 0 && block.first_leaf >= to)
 		{
 			MemoryContextSwitchTo(old);

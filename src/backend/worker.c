@@ -35,7 +35,8 @@
 #include "seal.h"
 #include "worker.h"
 
-#define RESTART_S 30
+#define RESTART_S 10
+#define FAILURE_SIZE 512
 #define MAX_BACK_OFF_S 300
 #define PURGE_A_CYCLE 100000	/* records of each stream */
 #define COVER_EVERY (60 * USECS_PER_SEC)	/* looks whether it is due */
@@ -76,9 +77,13 @@ purge(void)
 	(void) al_purge_all(AL_REQUESTS, PURGE_A_CYCLE);
 }
 
-/* Runs one step in a transaction of its own; false if it failed. */
+/*
+ * Runs one step in a transaction of its own; false if it failed.  What failed
+ * last is left in "failure", for audit.sealer().
+ */
 static bool
-run(void (*step) (void), const char *activity, MemoryContext context)
+run(void (*step) (void), const char *activity, MemoryContext context,
+	char *failure)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	volatile bool done = true;
@@ -111,11 +116,12 @@ run(void (*step) (void), const char *activity, MemoryContext context)
 						error->message),
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 error->hint ? errhint("%s", error->hint) : 0));
+		snprintf(failure, FAILURE_SIZE, "%s failed: %s", activity,
+				 error->message);
 		done = false;
 	}
 	PG_END_TRY();
 	pgstat_report_stat(true);
-	pgstat_report_activity(STATE_IDLE, NULL);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(context);
 	return done;
@@ -125,6 +131,7 @@ void
 audit_log_worker_main(Datum arg)
 {
 	MemoryContext context;
+	char		failure[FAILURE_SIZE];
 	int			back_off = 0;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -136,10 +143,11 @@ audit_log_worker_main(Datum arg)
 									ALLOCSET_DEFAULT_SIZES);
 	for (;;)
 	{
-		bool		done = run(cover, "recording coverage", context);
+		bool		done = run(cover, "recording coverage", context, failure);
 
-		done = run(seal, "sealing", context) && done;
-		done = run(purge, "purging", context) && done;
+		done = run(seal, "sealing", context, failure) && done;
+		done = run(purge, "purging", context, failure) && done;
+		pgstat_report_activity(STATE_IDLE, done ? "waiting" : failure);
 		back_off = done ? 0 : Min(Max(2 * back_off, al_guc_ledger_interval),
 								  MAX_BACK_OFF_S);
 		(void) WaitLatch(MyLatch,
