@@ -397,8 +397,15 @@ check_signatures(Verifier *v, const AlBlock *block)
 		return;
 	}
 	note = al_checkpoint_note(v->snapshot, block, &generation);
-	if (al_note_split(note, strlen(note), &parts, NULL) != AL_OK)
+	if (strcmp(note + strlen(note) - 2, "\n\n") == 0)
 		return;					/* nobody has signed it */
+	if (al_note_split(note, strlen(note), &parts, &err) != AL_OK)
+	{
+		find(v, "signature", block->size, NULL,
+			 psprintf("block " INT64_FORMAT ": %s", block->number,
+					  err.reason));
+		return;
+	}
 	for (const char *line = parts.lines; line < parts.lines + parts.lines_len;)
 	{
 		const char *end = strchr(line, '\n');

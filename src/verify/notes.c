@@ -167,11 +167,16 @@ check_lines(AlNotes *notes, const AlBlock *block, AlError *err)
 	AlNote parts;
 	bool   any = false;
 
+	notes->last_signed = false;
 	/* Without a line it is a checkpoint that nobody has signed. */
-	if (al_note_split(block->note.data, block->note.len, &parts, NULL) !=
-		AL_OK)
+	if (block->note.len >= 2 &&
+		memcmp(block->note.data + block->note.len - 2, "\n\n", 2) == 0)
+		return AL_OK;
+	if (al_note_split(block->note.data, block->note.len, &parts, err) != AL_OK)
 	{
-		notes->last_signed = false;
+		al_report_finding(notes->report, "signature", (int64_t) block->size,
+						  NULL, "block %" PRId64 ": %s", block->number,
+						  err->reason);
 		return AL_OK;
 	}
 	for (const char *line = parts.lines; line < parts.lines + parts.lines_len;)
@@ -233,8 +238,14 @@ al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 
 		if (status == AL_NO_MEMORY)
 			return status;
+		if (block->generation == notes->generation)
+			al_report_finding(
+				notes->report, "generation", (int64_t) block->first_leaf, NULL,
+				"block %" PRId64 " has another origin than its generation",
+				block->number);
 		note_origin(notes, block);
 	}
+	notes->generation = block->generation;
 	return check_lines(notes, block, err);
 }
 

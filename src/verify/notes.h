@@ -25,10 +25,11 @@ typedef struct AlNotes
 	AlReport *report;
 	AlKept	 *kept; /* by size, once al_notes_begin() has sorted them */
 	int		  n_kept;
-	int		  next;		/* first that is larger than the tree so far */
-	AlBuf	  last;		/* note of the block before */
-	AlBuf	  origin;	/* of the block before */
-	AlBuf	  followed; /* verifiers of keys that wait to be trusted */
+	int		  next;		  /* first that is larger than the tree so far */
+	AlBuf	  last;		  /* note of the block before */
+	AlBuf	  origin;	  /* of the block before */
+	int64_t	  generation; /* likewise */
+	AlBuf	  followed;	  /* verifiers of keys that wait to be trusted */
 	uint64_t  signed_notes;
 	bool	  last_signed; /* the last block's, by a trusted key */
 } AlNotes;

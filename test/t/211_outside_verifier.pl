@@ -236,6 +236,8 @@ for my $case (
 	[ 'a changed snapshot', q{UPDATE audit.ledger_blocks SET snapshot = '3:3:' WHERE block = 4}, 'block moved' ],
 	[ 'a changed signature', q{UPDATE audit.ledger_signatures SET line = left(line, 45) || 'AAAA' || substr(line, 50)
 		WHERE size = (SELECT size FROM audit.ledger_blocks WHERE block = 5)}, 'signature' ],
+	[ 'a signature that is none', q{UPDATE audit.ledger_signatures SET line = 'x'
+		WHERE size = (SELECT size FROM audit.ledger_blocks WHERE block = 5)}, 'signature' ],
 	[ 'signatures that are gone', q{DELETE FROM audit.ledger_signatures
 		WHERE size = (SELECT size FROM audit.ledger_blocks ORDER BY block DESC LIMIT 1)}, 'signature' ],
 	[ 'a tail that was cut', q{DELETE FROM audit.ledger_blocks WHERE block >= 8; DELETE FROM audit.ledger_bundles WHERE first_leaf >=
@@ -271,6 +273,14 @@ for my $case (
 }
 
 # ------------------------------------------- what only a kept checkpoint shows
+
+# Nor may an exported file name another ledger for some of its blocks.
+mkdir "$dir/renamed";
+put("$dir/renamed/records.jsonl", slurp_file("$saved/records.jsonl"));
+put("$dir/renamed/blocks.jsonl", join '', map { s/example\.com/example.net/g if /"block":4,/; "$_\n" }
+	split /\n/, slurp_file("$saved/blocks.jsonl"));
+($status, $found) = verify('-k', $key, '-f', "$dir/renamed");
+is(kinds($found), 'generation', 'a block with another origin is found') or diag explain $found;
 
 my $new_key = sql($base, q{SELECT verifier FROM audit.checkpoint_keys
 	WHERE algorithm = 'Ed25519' AND own AND last_size IS NULL});
