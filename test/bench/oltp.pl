@@ -24,23 +24,8 @@ $db->sql("SELECT audit.enable('audited_accounts');");
 
 
 # PostgreSQL's own way to write the same record in the same transaction: one
-# statement that changes the row and inserts the record, all but its id, its
-# key and its times being constants.
-$db->sql('SELECT empty_logs();');
-$db->sql('UPDATE audited_accounts SET balance = balance WHERE id = 1;');
-my $record = $db->sql(<<'');
-SELECT string_agg(CASE attname
-	WHEN 'id' THEN $$lpad(to_hex(nextval('floor_ids')), 32, '0')::uuid$$
-	WHEN 'txid' THEN 'pg_current_xact_id()'
-	WHEN 'occurred_at' THEN 'now()'
-	WHEN 'expire' THEN $$now() + interval '720 h'$$
-	WHEN 'entity_key' THEN 'id::text'
-	ELSE quote_nullable(to_jsonb(o) ->> attname) || '::' || format_type(atttypid, atttypmod)
-	END, ', ' ORDER BY attnum)
-FROM audit.audit_objects o, pg_attribute
-WHERE attrelid = 'audit.audit_objects'::regclass AND attnum > 0 AND NOT attisdropped;
-
-$db->sql('CREATE SEQUENCE floor_ids CACHE 1000;');
+# statement that changes the row and inserts the record.
+my $record = $db->sql("SELECT floor_record('audited_accounts');");
 
 my %statement = (
 	UPDATE => 'UPDATE %s SET balance = balance + 1 WHERE id = :id',
@@ -91,5 +76,4 @@ for my $durable ('on', 'off')
 $db->sql('ALTER SYSTEM RESET fsync;');
 $db->sql('SELECT pg_reload_conf();');
 $db->sql('DROP TABLE accounts, audited_accounts;');
-$db->sql('DROP SEQUENCE floor_ids;');
 $db->finish;

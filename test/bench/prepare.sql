@@ -40,6 +40,30 @@ BEGIN
 END
 $$;
 
+-- A record of an update of a row of a table with the key "id", as a SELECT list:
+-- all but its id, its key and its times are constants.
+CREATE SEQUENCE floor_ids CACHE 1000;
+
+CREATE FUNCTION floor_record(target regclass) RETURNS text LANGUAGE plpgsql
+AS $$
+DECLARE
+	record jsonb;
+BEGIN
+	EXECUTE format('UPDATE %s SET balance = balance WHERE id = 1', target);
+	SELECT to_jsonb(o) INTO record FROM audit.audit_objects o ORDER BY id DESC LIMIT 1;
+	RETURN string_agg(CASE attname
+		WHEN 'id' THEN 'lpad(to_hex(nextval(''floor_ids'')), 32, ''0'')::uuid'
+		WHEN 'txid' THEN 'pg_current_xact_id()'
+		WHEN 'occurred_at' THEN 'now()'
+		WHEN 'expire' THEN 'now() + interval ''720 h'''
+		WHEN 'entity_key' THEN 'id::text'
+		ELSE quote_nullable(record ->> attname) || '::' || format_type(atttypid, atttypmod)
+		END, ', ' ORDER BY attnum)
+	FROM pg_attribute
+	WHERE attrelid = 'audit.audit_objects'::regclass AND attnum > 0 AND NOT attisdropped;
+END
+$$;
+
 -- A trigger as one writes it by hand.
 CREATE TABLE by_hand_log
 (

@@ -46,7 +46,7 @@ packages()
 				;;
 			bench)
 				packages demo
-				echo perl curl
+				echo perl curl valgrind
 				;;
 			rivals)
 				[ -n "$own_server" ] || echo "postgresql-$major-tablelog postgresql-$major-periods"
