@@ -3467,17 +3467,21 @@ BEGIN ATOMIC
 		FROM (SELECT j.leaf, j.id, j.txid, NULL::bigint AS block
 			  FROM joined j WHERE j.present AND j.leaf IS NOT NULL
 			  UNION ALL
-			  SELECT b.first_leaf, NULL, NULL, b.block FROM blocks b) AS p
-	), ordered AS (
-		SELECT p.leaf, p.id, p.txid, b.snapshot, b.snapshot_before,
-			lag(p.txid) OVER w AS txid_before, lag(p.id) OVER w AS id_before
+			  SELECT b.size_before, NULL, NULL, b.block FROM blocks b) AS p
+	), located AS (
+		SELECT p.leaf, p.id, p.txid, b.block,
+			pg_visible_in_snapshot(p.txid, b.snapshot)
+				AND pg_visible_in_snapshot(p.txid, b.snapshot_before) IS NOT TRUE AS in_block
 		FROM placed p
 			JOIN blocks b ON b.block = p.block
 			LEFT JOIN audit.ledger_generations g ON g.record_id = p.id
 		WHERE p.id IS NOT NULL AND g.record_id IS NULL
 			AND b.system_identifier = b.system_before
 			AND b.system_identifier = (SELECT l.system_identifier FROM last l)
-		WINDOW w AS (PARTITION BY b.block ORDER BY p.leaf)
+	), ordered AS (
+		SELECT l.*, (l.txid, l.id) < (lag(l.txid) OVER w, lag(l.id) OVER w) AS too_late
+		FROM located l
+		WINDOW w AS (PARTITION BY l.block, l.in_block ORDER BY l.leaf)
 	)
 	SELECT f.kind, f.leaf, f.id, f.detail
 	FROM (SELECT CASE
@@ -3502,9 +3506,7 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT 'moved', o.leaf, o.id, 'the leaf is not in the order of transactions'
 	FROM ordered o
-	WHERE NOT pg_visible_in_snapshot(o.txid, o.snapshot)
-		OR pg_visible_in_snapshot(o.txid, o.snapshot_before)
-		OR (o.txid, o.id) < (o.txid_before, o.id_before)
+	WHERE NOT o.in_block OR o.too_late
 	UNION ALL
 	SELECT 'block', b.first_leaf, NULL, 'block ' || b.block || ' does not continue the one before'
 	FROM blocks b

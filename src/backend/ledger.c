@@ -663,20 +663,28 @@ read_window(AlLedgerTree *tree, int64 window)
 	pfree(bundle);
 }
 
+/* Begins to read a level, from an index on. */
+static void
+seek_node(AlTableScan *scan, Snapshot snapshot, unsigned level, int64 index)
+{
+	ScanKeyData keys[2];
+
+	al_ledger_scan_begin(scan, AL_NODES, AL_NODE_LEVEL, 2, snapshot);
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(level));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE,
+				Int64GetDatum(index));
+	index_rescan(scan->desc, keys, 2, NULL, 0);
+}
+
 static AlStatus
 fetch_nodes(AlLedgerTree *tree, unsigned level, uint64 first, unsigned count,
 			AlHash *hashes, AlError *err)
 {
 	AlTableScan scan;
-	ScanKeyData keys[2];
 	unsigned	got = 0;
 
-	al_ledger_scan_begin(&scan, AL_NODES, AL_NODE_LEVEL, 2, tree->snapshot);
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(level));
-	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE,
-				Int64GetDatum(first));
-	index_rescan(scan.desc, keys, 2, NULL, 0);
+	seek_node(&scan, tree->snapshot, level, first);
 	while (got < count && al_ledger_scan_next(&scan, true) &&
 		   get_int64(&scan, AL_NODE_INDEX) == first + got)
 		get_hash(&scan, AL_NODE_HASH, &hashes[got++]);
@@ -686,6 +694,20 @@ fetch_nodes(AlLedgerTree *tree, unsigned level, uint64 first, unsigned count,
 							  "node " INT64_FORMAT " of level %u is missing",
 							  (int64) (first + got), level);
 	return AL_OK;
+}
+
+/* The first stored node of a level from an index on, or -1. */
+int64
+al_ledger_node_from(Snapshot snapshot, unsigned level, int64 index)
+{
+	AlTableScan scan;
+	int64		found = -1;
+
+	seek_node(&scan, snapshot, level, index);
+	if (al_ledger_scan_next(&scan, true))
+		found = get_int64(&scan, AL_NODE_INDEX);
+	al_ledger_scan_end(&scan);
+	return found;
 }
 
 /* An AlMerkleFetch over the stored ledger. */

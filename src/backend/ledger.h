@@ -127,6 +127,9 @@ extern void al_ledger_tree_begin(AlLedgerTree *tree, Snapshot snapshot);
 extern AlStatus al_ledger_fetch(void *tree, unsigned level, uint64_t first,
 								unsigned count, AlHash *hashes, AlError *err);
 
+extern int64 al_ledger_node_from(Snapshot snapshot, unsigned level,
+								 int64 index);
+
 extern bool al_ledger_erased(Snapshot snapshot, const pg_uuid_t *id);
 extern bool al_ledger_record(Snapshot snapshot, const pg_uuid_t *id,
 							 AlStream *stream, TupleTableSlot **slot);

@@ -554,6 +554,17 @@ check_end(Verifier *v, AlHarvest *harvest, const AlBlock *last)
 	if (v->more_bundles)
 		find(v, "bundle", v->bundle.first_leaf, NULL,
 			 "there are leaves behind the last block");
+	for (unsigned level = AL_MERKLE_TILE_HEIGHT; level < AL_MERKLE_MAX_LEVELS;
+		 level += AL_MERKLE_TILE_HEIGHT)
+	{
+		int64		stray = al_ledger_node_from(v->snapshot, level,
+												last->size >> level);
+
+		if (stray >= 0)
+			find(v, "node", last->size, NULL,
+				 psprintf("node " INT64_FORMAT " of level %u lies behind the last block",
+						  stray, level));
+	}
 	check_future(v, harvest);
 	if (v->moved_at != DT_NOBEGIN)
 		look_for_strays(v, harvest, last);
