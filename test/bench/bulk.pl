@@ -143,7 +143,7 @@ my @others = grep { $there{ $_->[0] } } (
 	[ 'with_periods', 'periods' ]);
 
 title("Other ways to log changes: time they add to a row, $few_rounds rounds",
-	"UPDATE changes $rows rows in one statement, the other operations $few.",
+	"$few rows in one statement.",
 	'In brackets how many times the time that audit_log adds in the same round.', '');
 printf "%-12s %-12s", '', 'audit_log';
 printf "  %-34s", $_->[1] for @others;
@@ -152,7 +152,6 @@ my @verdicts;
 for my $operation (@operations)
 {
 	my $name = $operation->[0];
-	my $n = $name eq 'UPDATE' ? $rows : $few;
 	my %added;
 	my %times;
 
@@ -162,7 +161,7 @@ for my $operation (@operations)
 		for my $table (in_order($round, 'plain', 'audited', map { $_->[0] } @others))
 		{
 			next if $table eq 'with_periods' && $name =~ /INSERT|COPY/;
-			$ms{$table} = measure($table, $operation, $n)->{ms};
+			$ms{$table} = measure($table, $operation, $few)->{ms};
 			for my $log (grep { $there{$_} } @logs)
 			{
 				$db->sql("TRUNCATE $log;");
@@ -171,9 +170,9 @@ for my $operation (@operations)
 		}
 		for my $table (grep { $_ ne 'plain' } keys %ms)
 		{
-			my $us = ($ms{$table} - $ms{plain}) * 1000 / $n;
+			my $us = ($ms{$table} - $ms{plain}) * 1000 / $few;
 			push @{ $added{$table} }, $us;
-			push @{ $times{$table} }, $us / (($ms{audited} - $ms{plain}) * 1000 / $n);
+			push @{ $times{$table} }, $us / (($ms{audited} - $ms{plain}) * 1000 / $few);
 		}
 	}
 	printf "%-12s %6.2f us   ", $name, median(@{ $added{audited} });
