@@ -18,7 +18,7 @@ if (system('valgrind --version >/dev/null 2>&1') != 0)
 	exit 0;
 }
 
-my ($few, $many) = $quick ? (500, 2500) : (1000, 10_000);
+my ($few, $many) = $quick ? (500, 2500) : (1000, 6000);
 my ($few_transactions, $many_transactions) = (200, $quick ? 700 : 1200);
 my $data = "$ENV{BENCH_WORK}/counted";
 my $counts = "$ENV{BENCH_WORK}/tmp/callgrind";

@@ -6,8 +6,9 @@ use FindBin;
 use lib $FindBin::RealBin;
 use Bench;
 
-# Many short slices in turns: what else the machine does meets both alike.
-my $slices = 2 * $rounds;
+# Many short slices in turns: what else the machine does meets both alike.  More
+# of them where a disk has its say.
+my %slices = (on => 2 * $rounds, off => $rounds);
 my $seconds = 1;
 my $accounts = 100_000;
 my $db = connect_server();
@@ -41,7 +42,7 @@ sub script
 	return "\\set id random(1, $accounts)\n$statement;\n";
 }
 
-title("Transactions of one row: pgbench -M prepared, $slices rounds of $seconds s",
+title("Transactions of one row: pgbench -M prepared, $slices{on} and $slices{off} rounds of $seconds s",
 	'transactions a second; ratio = audited / unaudited; "by statement" is one prepared statement',
 	'that changes the row and inserts the same record into the same kind of table.',
 	'With fsync on, as PostgreSQL is unless told otherwise, and off, as if no disk had to be waited for.', '');
@@ -56,7 +57,7 @@ for my $durable ('on', 'off')
 		my ($operation, $clients) = @$case;
 		my (%tps, @ratio);
 
-		for my $round (0 .. $slices - 1)
+		for my $round (0 .. $slices{$durable} - 1)
 		{
 			$db->sql("SELECT empty_logs();\nVACUUM ANALYZE accounts, audited_accounts;\nCHECKPOINT;");
 			for my $variant (in_order($round, 'unaudited', 'audited', 'floor'))
