@@ -42,7 +42,7 @@ packages()
 				;;
 			check)
 				packages demo
-				echo perl libipc-run-perl clang libclang-rt-dev curl
+				echo perl libipc-run-perl clang libclang-rt-dev curl python3
 				;;
 			bench)
 				packages demo
