@@ -41,6 +41,7 @@ bench:
 
 torture:
 	@test/torture/run
+	@test/torture/ledger
 
 help:
 	@echo 'make                build the module, and the programs whose folder is there'
