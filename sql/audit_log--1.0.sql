@@ -3268,36 +3268,6 @@ END;
 COMMENT ON FUNCTION audit.ledger_leaf_hash(uuid, bigint, bytea) IS
 	'leaf hash, from columns of audit.ledger_leaves';
 
-/*
- * Root of the first leaves, from the complete nodes of all levels as
- * audit.crosscheck_tree() keeps them: RFC 6962 joins the largest subtrees
- * that fit, from the right.
- */
-CREATE FUNCTION audit.ledger_fold(nodes bytea[], starts bigint[], size bigint)
-	RETURNS bytea
-	LANGUAGE plpgsql IMMUTABLE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	root bytea;
-	node bytea;
-BEGIN
-	IF size = 0 THEN
-		RETURN audit.sha256('');
-	END IF;
-	FOR level IN 0 .. 62 LOOP
-		CONTINUE WHEN (size >> level) & 1 = 0;
-		node := nodes[starts[level + 1] + (size >> level)];
-		root := CASE WHEN root IS NULL THEN node
-					 ELSE audit.sha256('\x01'::bytea || node || root) END;
-	END LOOP;
-	RETURN root;
-END
-$$;
-REVOKE ALL ON FUNCTION audit.ledger_fold(bytea[], bigint[], bigint) FROM PUBLIC;
-COMMENT ON FUNCTION audit.ledger_fold(bytea[], bigint[], bigint) IS
-	'root hash from complete nodes; part of audit.crosscheck_ledger()';
-
 /* RFC 6962, level by level; an odd node moves up as it is. */
 CREATE FUNCTION audit.ledger_root(size bigint) RETURNS bytea
 	LANGUAGE plpgsql STABLE STRICT
@@ -3349,6 +3319,8 @@ DECLARE
 	last bigint := COALESCE((SELECT b.size FROM audit.ledger_blocks b
 							 ORDER BY b.block DESC LIMIT 1), 0);
 	claim record;
+	root bytea;
+	node bytea;
 BEGIN
 	FOR leaf, detail IN
 		SELECT b.expected, 'leaves are missing or doubled'
@@ -3374,9 +3346,10 @@ BEGIN
 	WHILE level IS NOT NULL LOOP
 		starts := starts || cardinality(nodes)::bigint;
 		nodes := nodes || level;
-		level := (SELECT array_agg(audit.sha256('\x01'::bytea || level[2 * i - 1] || level[2 * i])
-								   ORDER BY i)
-				  FROM generate_series(1, cardinality(level) / 2) AS i);
+		level := (SELECT array_agg(audit.sha256('\x01'::bytea || p.hash || p.next) ORDER BY p.o)
+				  FROM (SELECT u.hash, lead(u.hash) OVER (ORDER BY u.o) AS next, u.o
+						FROM unnest(level) WITH ORDINALITY AS u (hash, o)) AS p
+				  WHERE p.o % 2 = 1 AND p.next IS NOT NULL);
 	END LOOP;
 
 	FOR leaf, detail IN
@@ -3396,34 +3369,40 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 
-	/* From the first root on that differs every one does. */
-	FOR leaf, detail IN
-		SELECT b.size, 'block ' || b.block || ' does not have the root of its leaves'
-		FROM audit.ledger_blocks b
-		WHERE b.size <= sound
-			AND audit.ledger_fold(nodes, starts, b.size) IS DISTINCT FROM b.root
-		ORDER BY b.block LIMIT 1
-	LOOP
-		kind := 'root';
+	IF split_part(checkpoint, E'\n', 2)::bigint > last THEN
+		kind := 'rolled_back';
+		leaf := last;
+		detail := 'the given checkpoint has ' || split_part(checkpoint, E'\n', 2) || ' leaves';
 		RETURN NEXT;
-	END LOOP;
+	END IF;
 
-	IF checkpoint IS NOT NULL THEN
-		SELECT split_part(checkpoint, E'\n', 2)::bigint AS size,
-			decode(split_part(checkpoint, E'\n', 3), 'base64') AS root INTO claim;
-		leaf := claim.size;
-		IF claim.size > last THEN
-			kind := 'rolled_back';
-			leaf := last;
-			detail := 'the given checkpoint has ' || claim.size || ' leaves';
-			RETURN NEXT;
-		ELSIF claim.size > sound OR audit.ledger_fold(nodes, starts, claim.size)
-			IS DISTINCT FROM claim.root THEN
-			kind := 'checkpoint';
-			detail := 'the given checkpoint has another root';
+	/*
+	 * The root of a size joins the largest complete subtrees that fit, from
+	 * the right.  From the first root on that differs every one does.
+	 */
+	FOR claim IN
+		SELECT 'root' AS kind, b.size, b.root, 'block ' || b.block || ' does not have the root of its leaves' AS detail
+		FROM audit.ledger_blocks b WHERE b.size <= sound
+		UNION ALL
+		SELECT 'checkpoint', c.size, decode(split_part(checkpoint, E'\n', 3), 'base64'), 'the given checkpoint has another root'
+		FROM (SELECT split_part(checkpoint, E'\n', 2)::bigint AS size) AS c WHERE c.size <= last
+		ORDER BY 1, 2
+	LOOP
+		root := CASE WHEN claim.size = 0 THEN audit.sha256('') END;
+		FOR l IN 0 .. CASE WHEN claim.size <= sound THEN cardinality(starts) - 1 ELSE -1 END LOOP
+			IF (claim.size >> l) & 1 = 1 THEN
+				node := nodes[starts[l + 1] + (claim.size >> l)];
+				root := CASE WHEN root IS NULL THEN node
+							 ELSE audit.sha256('\x01'::bytea || node || root) END;
+			END IF;
+		END LOOP;
+		IF root IS DISTINCT FROM claim.root AND kind IS DISTINCT FROM claim.kind THEN
+			kind := claim.kind;
+			leaf := claim.size;
+			detail := claim.detail;
 			RETURN NEXT;
 		END IF;
-	END IF;
+	END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.crosscheck_tree(text) FROM PUBLIC;

@@ -222,7 +222,10 @@ weakens(const VariableSetStmt *set)
 	{
 		"audit.enabled", "audit.record_ttl", "audit.ignore_methods",
 		"audit.ignore_paths", "audit.ignore_tables", "audit.payload_exclude",
-		"audit.signing_key"
+		"audit.signing_key", "audit.ledger_database", "audit.ledger_key",
+		"audit.ledger_origin", "audit.ledger_interval",
+		"audit.ledger_heartbeat", "audit.checkpoint_dir",
+		"audit.coverage_interval", "shared_preload_libraries"
 	};
 
 	if (set == NULL)

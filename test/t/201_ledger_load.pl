@@ -98,10 +98,15 @@ SELECT nested(:who);
 INSERT INTO event (note) SELECT 'bulk' FROM generate_series(1, 20);
 \elif :way = 11
 BEGIN;
-UPDATE counter SET n = n + 1 WHERE id = (SELECT id FROM counter WHERE id > 20 ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED);
+SELECT coalesce(max(id), 0) AS free FROM (SELECT id FROM counter WHERE id > 20 ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED) s \gset
 INSERT INTO event (note) VALUES ('prepared');
+\if :free > 0
+UPDATE counter SET n = n + 1 WHERE id = :free;
 SELECT format('PREPARE TRANSACTION %L', gen_random_uuid()) AS prepare \gset
 :prepare;
+\else
+COMMIT;
+\endif
 \else
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 INSERT INTO event DEFAULT VALUES;
