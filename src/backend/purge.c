@@ -6,6 +6,8 @@
  * Expired records are removed by those who add new ones, as Kong does it on
  * PostgreSQL: twice as many as were added and a few more, oldest first, so
  * that a backlog shrinks under any load while no insert pays for all of it.
+ * A process that adds one record after the other does it for some of them at
+ * once, because looking costs more than removing.
  * Records that another transaction is deleting are passed over, never waited
  * for.
  *
@@ -42,6 +44,7 @@
 #include "purge.h"
 
 #define PURGE_EXTRA 8			/* records removed beyond twice the added */
+#define ADDED_LEAST 8			/* records added before it is worth looking */
 #define VISITS_PER_RECORD 4		/* index entries looked at for each */
 #define VISITS_EXTRA 64
 #define PURGE_CHUNK 1000		/* records of one step of al_purge_all() */
@@ -53,6 +56,7 @@ typedef struct Progress
 {
 	TimestampTz position;		/* everything that expired before is gone */
 	TimestampTz swept;			/* how far the sweep behind it came */
+	int			added;			/* records since it was last looked at */
 	TimestampTz looked;			/* when the index was last looked at */
 	TimestampTz next_due;		/* no record expires before, as far as seen */
 } Progress;
@@ -197,16 +201,21 @@ al_purge_some(AlStream stream, TimestampTz now, TimestampTz new_expire,
 {
 	Progress   *p = &progress[stream];
 	bool		fresh = now >= p->looked && now < p->looked + BELIEVE_DUE;
-	AlPurgeTask task = {.until = now,.limit = 2 * inserted + PURGE_EXTRA};
+	AlPurgeTask task = {.until = now};
 	AlPurgeResult result;
 
 	p->next_due = Min(p->next_due, new_expire);
 	if (fresh && now < p->next_due)
 		return;
+	p->added += inserted;
+	if (fresh && p->added < ADDED_LEAST)
+		return;
 	if (!fresh)
 		catch_up(stream, p, now);
 
 	task.from = p->position;
+	task.limit = 2 * p->added + PURGE_EXTRA;
+	p->added = 0;
 	task.visits = task.limit * VISITS_PER_RECORD + VISITS_EXTRA;
 	al_store_delete_expired(stream, &task, is_sealed, &result);
 	p->looked = now;
