@@ -217,6 +217,10 @@ check_checkpoint()
 	: >"$work/lines"
 	while IFS= read -r line; do
 		bytes=$((bytes + ${#line} + 1))
+		# what is shown of it must not act on a terminal
+		case $line in
+			*[[:cntrl:]]*) fail "$2 holds control characters" ;;
+		esac
 		if [ $part = signatures ] && [ -n "$line" ]; then
 			printf '%s\n' "$line" >>"$work/lines"
 			continue

@@ -79,7 +79,7 @@ load_witness_key()
 		[ "$(first_bytes 12 <"$work/witness.der")" = 302a300506032b6570032100 ] ||
 		stop "\"$private\" does not hold an Ed25519 private key"
 	case $name_of_witness in
-		'' | *[[:space:]+]*) stop 'the name of the witness is empty, or holds a space or a plus sign' ;;
+		'' | *[!!-~]* | *[+\'\\]*) stop 'the name of the witness may hold visible ASCII characters but plus signs, quotes and backslashes' ;;
 	esac
 	{
 		printf '%s\n\001' "$name_of_witness"

@@ -127,9 +127,9 @@ my ($status, $out, $err);
 
 # ---------------------------------------------------------- a changed byte
 
-# Every byte of every file, when there is time; a sample of each else.  What a
+# FLIP_STEP=1 changes every byte of every file; else a sample of each.  What a
 # ttl counts is the time, which nobody can sign.
-my $step = $ENV{EVERY_BYTE} ? 1 : 97;
+my $step = $ENV{FLIP_STEP} // 97;
 my %verifies;
 for my $id ($object, $request)
 {
@@ -180,6 +180,11 @@ like($err, qr/the proof is for another checkpoint than "newer"/, 'and it says wh
 put("$away/proof", sql("SELECT audit.inclusion_proof('$request', $size)"));
 ($status, $out, $err) = verify_record(@keys, 'record', 'proof', 'checkpoint');
 is($status, 0, 'a proof for a checkpoint that was kept can be had later') or diag $err;
+
+put("$away/terminal", get("$away/newer") =~ s/^example/\e]0;example/r);
+($status, $out, $err) = verify_record(@keys, 'record', 'proof', 'terminal');
+is($status, 1, 'nor a checkpoint with control characters');
+unlike($err, qr/\e/, 'and none is shown');
 
 system_or_bail('sh', '-c',
 	"cd $away && openssl genpkey -algorithm ed25519 2>/dev/null | openssl pkey -pubout -out stranger.pub");
@@ -270,6 +275,11 @@ sql('SELECT audit.seal(); GRANT EXECUTE ON FUNCTION audit.add_signature(text) TO
 is($status, 0, 'it signs what it keeps') or diag $err;
 chomp $out;
 like(sql('SELECT audit.checkpoint()') . "\n", qr/^\Q$out\E$/m, 'and its line is in the ledger');
+for my $name ('', "a b", 'a+b', "a'b", 'a\\b', "a\tb", 'ä')
+{
+	my ($status, $out, $err) = run_in($dir, $ENV{PATH}, '/bin/sh', $witness, '-s', "$dir/witness.pem", '-n', $name, '-p');
+	is($status, 2, "a witness cannot be called \"$name\"") or diag $out;
+}
 put("$away/witness.vkey", $verifier);
 put("$away/record", sql("SELECT record FROM audit.export() WHERE id = '$object'"));
 put("$away/proof", sql("SELECT audit.inclusion_proof('$object')"));
