@@ -1,0 +1,106 @@
+# The background worker: it seals by itself and says so when it cannot, without
+# harm to any writer; switching it off is sealed too.  It needs a preloaded
+# server, its log, and files.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use AuditLog;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+mkdir "$dir/checkpoints" or die;
+my $node = AuditLog::start_node('worker',
+	"shared_preload_libraries = 'audit_log'",
+	"audit.ledger_database = 'shop, second'",
+	'audit.ledger_interval = 1',
+	'audit.ledger_heartbeat = 2',
+	"audit.ledger_key = '$dir/ledger.pem'",
+	"audit.checkpoint_dir = '$dir/checkpoints'");
+
+sub sql
+{
+	return $node->safe_psql('shop', $_[0]);
+}
+
+sub eventually
+{
+	my ($query, $what) = @_;
+	ok($node->poll_query_until('shop', $query), $what);
+	return;
+}
+
+# The worker comes back by itself once its database is there.
+AuditLog::create_db($node, 'shop');
+eventually('SELECT active FROM audit.status', 'the worker begins the ledger of a database that comes later');
+sql(q{CREATE TABLE things (id int PRIMARY KEY); SELECT audit.enable('things'); INSERT INTO things VALUES (1)});
+eventually('SELECT size > 0 AND waiting = 0 FROM audit.status', 'it seals by itself');
+eventually(q{SELECT sealer = 'waiting' FROM audit.status}, 'and shows in audit.status');
+is(sql(q{SELECT count(*) FROM audit.objects WHERE entity ->> 'event' = 'coverage'}), 1, 'it recorded the coverage');
+my $blocks = sql('SELECT max(block) FROM audit.ledger_blocks');
+eventually("SELECT max(block) > $blocks + 1 FROM audit.ledger_blocks", 'an idle ledger has a heartbeat');
+my ($file) = glob "$dir/checkpoints/*shop.checkpoint";
+is(-e $file && (stat $file)[2] & 07777, 0644, 'there is a checkpoint file to be carried away');
+ok(!glob("$dir/checkpoints/*.new"), 'and nothing beside it');
+like(slurp_file($node->logfile), qr/LOG:  audit ledger of database "shop": \S+ \d+ \S{44}$/m, 'the log has a line of each checkpoint');
+
+# ------------------------------------------------------------------ failures
+
+# The fork guard: a file that the ledger does not continue
+my $kept = slurp_file($file);
+my $origin = (split /\n/, $kept)[0];
+unlink $file;
+append_to_file($file, "$origin\n1000000\n" . ('A' x 43) . "=\n");
+sql('INSERT INTO things VALUES (2)');
+eventually(q{SELECT sealer LIKE 'sealing failed: the ledger does not continue the checkpoint%' FROM audit.status},
+	'a failure shows in audit.status');
+like(slurp_file($node->logfile), qr/WARNING:  audit ledger: sealing failed: the ledger does not continue/, 'and as a warning in the log');
+is(sql('INSERT INTO things VALUES (3); SELECT waiting FROM audit.status'), 2, 'no writer notices; the backlog shows');
+eventually('SELECT stopped FROM audit.status', 'a ledger that stands still is told');
+unlink $file;
+append_to_file($file, $kept);
+sql('SELECT pg_reload_conf()');	# wakes the worker out of its back-off
+eventually('SELECT waiting = 0 AND NOT stopped FROM audit.status', 'it goes on when the cause is gone');
+is(sql('SELECT * FROM audit.verify_ledger()'), '', 'with a clean ledger');
+
+# A key that cannot be used, then one that can
+chmod 0644, "$dir/ledger.pem";
+sql('INSERT INTO things VALUES (4)');
+eventually(q{SELECT sealer LIKE 'sealing failed: checkpoint cannot be signed' FROM audit.status}, 'a key that others can read is refused');
+chmod 0600, "$dir/ledger.pem";
+sql('SELECT pg_reload_conf()');
+eventually('SELECT waiting = 0 FROM audit.status', 'until it is put right');
+
+# A terminated worker comes back.
+my $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'audit_log sealer' AND datname = 'shop'});
+sql("SELECT pg_terminate_backend($pid)");
+sql('INSERT INTO things VALUES (5)');
+eventually("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'audit_log sealer' AND datname = 'shop' AND pid <> $pid",
+	'a worker that was terminated comes back');
+eventually('SELECT waiting = 0 FROM audit.status', 'and seals');
+
+# --------------------------------------------------------------- switched off
+
+sql(q{ALTER SYSTEM SET audit.ledger_database = ''});
+eventually(q{SELECT bool_or(audit.leaf(id) IS NOT NULL) FROM audit.objects
+	WHERE operation = 'ddl' AND entity ->> 'event' IS DISTINCT FROM 'coverage' AND entity::text LIKE '%audit.ledger_database%'},
+	'switching the ledger off is a sealed record');
+sql(q{ALTER SYSTEM RESET audit.ledger_database});
+
+# ------------------------------------------- the extension, the database go
+
+sql('DROP EXTENSION audit_log CASCADE; DROP TABLE things');
+sql('SELECT pg_reload_conf()');
+sql('CREATE EXTENSION audit_log CASCADE');
+unlink $file;
+eventually('SELECT active FROM audit.status', 'an extension that is made again gets a ledger of its own');
+is(sql('SELECT min(block) FROM audit.ledger_blocks'), 1, 'from its beginning');
+is(sql('SELECT * FROM audit.verify_ledger()'), '', 'and clean');
+$node->safe_psql('postgres', 'DROP DATABASE shop WITH (FORCE)');
+is($node->safe_psql('postgres', 'SELECT 1'), 1, 'the database can be dropped');
+$node->stop;
+unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal/, 'nothing crashed');
+
+done_testing();
