@@ -1,0 +1,54 @@
+# test/bench/ledger.pl: what the ledger takes: sealing, verifying, proofs, the
+# bytes of a leaf, and what writers pay for it.
+#
+# Rates are by processor time of one server process.  What a writer pays is the
+# index on the transaction, which only the ledger reads: it is measured by
+# dropping it, and rolling that back.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Bench;
+
+my $db = connect_server();
+my (@seal, @verify, @with, @without, @wal);
+my $index = 'audit.audit_objects_txid_idx';
+my $fill = "INSERT INTO audited SELECT * FROM orders LIMIT $rows";
+
+title('Ledger', "$rows records a block, by " . clock());
+$db->sql('SELECT audit.seal()');
+for my $round (0 .. $rounds - 1)
+{
+	for my $with (in_order($round, 1, 0))
+	{
+		$db->sql("SELECT fill('audited', false)");
+		$db->sql('BEGIN');
+		$db->sql("DROP INDEX $index") if !$with;
+		my $us = $db->measure($fill)->{ms} * 1000 / $rows;
+		push @{ $with ? \@with : \@without }, $us;
+		$db->sql($with ? 'COMMIT' : 'ROLLBACK');
+	}
+	my $size = $db->sql('SELECT size FROM audit.status');
+	my $sealed = $db->measure('SELECT audit.seal()');
+	my $more = $db->sql('SELECT size FROM audit.status') - $size;
+	die 'not all was sealed' if $more < $rows;
+	push @seal, $more / $sealed->{ms} * 1000;
+	push @wal, $sealed->{wal} / $more;
+	my $verified = $db->measure("SELECT * FROM audit.verify_ledger($size, NULL)");
+	push @verify, $more / $verified->{ms} * 1000;
+}
+say_line 'sealing            ', spread('%.0f', @seal), ' records/s a core; ',
+  bar('sealing, records/s a core', median(@seal), '>=', 500_000, '%.0f');
+say_line 'verifying          ', spread('%.0f', @verify), ' records/s a core; ',
+  bar('verifying the ledger, records/s a core', median(@verify), '>=', 500_000, '%.0f');
+my @cost = map { $with[$_] - $without[$_] } 0 .. $#with;
+say_line 'writers            ', spread('%.2f', @cost), ' us a row for the ledger; ',
+  bar('ledger, us a row for a writer', median(@cost), '<=', 0.7);
+say_line 'WAL                ', spread('%.0f', @wal), ' bytes a leaf';
+say_line 'disk               ', $db->sql(q{SELECT round(sum(pg_total_relation_size(t)) / (SELECT size FROM audit.status), 1)
+	FROM unnest('{audit.ledger_bundles,audit.ledger_nodes,audit.ledger_blocks}'::regclass[]) t}), ' bytes a leaf';
+my $proof = $db->measure(q{SELECT count(audit.inclusion_proof(id)) FROM (SELECT id FROM audit.audit_objects ORDER BY random() LIMIT 200) s});
+say_line 'inclusion proof    ', sprintf('%.2f ms at %d leaves', $proof->{ms} / 200, $db->sql('SELECT size FROM audit.status'));
+my $leaf = $db->measure(q{SELECT count(audit.leaf(id)) FROM (SELECT id FROM audit.audit_objects ORDER BY random() LIMIT 200) s});
+say_line 'position of a leaf ', sprintf('%.2f ms', $leaf->{ms} / 200);
