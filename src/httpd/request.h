@@ -61,7 +61,7 @@ typedef struct AlAnswer
 	const char	*type;	 /* Content-Type */
 	const char	*policy; /* Content-Security-Policy, in "nonce" */
 	unsigned int allow;	 /* methods for Allow; 0 for none */
-	char		 nonce[320];
+	char		 nonce[360];
 } AlAnswer;
 
 typedef struct AlConnection AlConnection;
