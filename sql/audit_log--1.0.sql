@@ -1743,7 +1743,9 @@ COMMENT ON FUNCTION audit.api_estimate(text) IS
  * The order is that of the primary key read backwards, so a page costs the
  * same at any depth.  With a request id the ids are looked up first: its
  * index has no order, but a planner that takes the request for a large one
- * would walk the primary key in search of a few records.
+ * would walk the primary key in search of a few records.  For the other
+ * filters sorting is off: a planner that expects few records would read and
+ * sort all there are, for each page anew.
  *
  * Stable, so that total and records are of one snapshot.
  */
@@ -1753,6 +1755,7 @@ CREATE FUNCTION audit.api_list(
 	OUT status integer, OUT body text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET enable_sort = off
 AS $$
 DECLARE
 	page record;

@@ -23,8 +23,9 @@
 #define AL_HTTPD_VERSION "1.0"
 
 /* First segments of our own paths: no table may hide them. */
-static const char *const reserved[] = {
-	"audit", "tile", "status", "live", "ready", "metrics", "favicon.ico"};
+static const char *const reserved[] = {"audit",	  "checkpoint", "tile",
+									   "status",  "live",		"ready",
+									   "metrics", "favicon.ico"};
 
 /* Schemas whose tables are never served as entities. */
 static const char *const forbidden[] = {"audit.", "pg_catalog.",

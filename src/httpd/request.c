@@ -16,6 +16,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,7 @@ release(AlRequest *request)
 	free(request->user_agent);
 	free(request->content_type);
 	free(request->segments);
+	al_buf_free(&request->place);
 	al_uri_free_params(&request->params);
 	al_buf_free(&request->body);
 	al_respond_free(request);
@@ -425,6 +427,21 @@ send_detached(AlRequest *request)
 	return send_answer(request);
 }
 
+/*
+ * A client that sends header and body apart waits with the body until the
+ * header is acknowledged, which the system puts off for 40 ms.
+ */
+static void
+expect_body(AlRequest *request)
+{
+	int on = 1;
+
+	if (request->connection &&
+		request->method & (AL_POST | AL_PUT | AL_PATCH | AL_OTHER))
+		(void) setsockopt(request->connection->fd, IPPROTO_TCP, TCP_QUICKACK,
+						  &on, sizeof(on));
+}
+
 static enum MHD_Result
 look_at_headers(AlRequest *request, const char *method)
 {
@@ -438,6 +455,7 @@ look_at_headers(AlRequest *request, const char *method)
 	believe_forwarded(request);
 	request->user_agent = copy_header(request, "User-Agent");
 	request->content_type = copy_header(request, "Content-Type");
+	expect_body(request);
 	/* Not a byte of such a body is read, nor waited for. */
 	if (declares_two_lengths(request))
 		al_respond_error(

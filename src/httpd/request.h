@@ -45,6 +45,10 @@ typedef enum AlWork
 	AL_WORK_HISTOGRAM,
 	AL_WORK_LEDGER,
 	AL_WORK_VERIFY,
+	AL_WORK_EXPORT,
+	AL_WORK_CHECKPOINT,
+	AL_WORK_PROOF,
+	AL_WORK_TILE,
 	AL_WORK_READ_ENTITY,
 	AL_WORK_WRITE_ENTITY,
 	AL_WORK_OUTCOME /* of a change whose answer was lost */
@@ -96,6 +100,7 @@ typedef struct AlRequest
 	AlWork		work;
 	AlParams	params;
 	char	   *segments; /* storage of the decoded path */
+	AlBuf		place;	  /* storage of a tile's path */
 	const char *table;	  /* of the entity routes */
 	const char *key;	  /* last segment, decoded; NULL for none */
 	AlAnswer	answer;

@@ -177,11 +177,29 @@ al_respond_failure(AlRequest *request, const PGresult *result)
 	set_error(request, failure->status, failure->code, failure->name, message);
 }
 
-/* The answer that a statement made: its columns are status and body. */
+/* Bytes come from the server as text. */
+static void
+unescape_data(AlAnswer *answer, const char *text)
+{
+	size_t		   len;
+	unsigned char *bytes = PQunescapeBytea((const unsigned char *) text, &len);
+
+	if (bytes)
+		al_buf_append(&answer->text, bytes, len);
+	else
+		answer->text.failed = true;
+	PQfreemem(bytes);
+}
+
+/*
+ * The answer that a statement made: its columns are status and body, or data
+ * when it is no text.
+ */
 void
 al_respond_result(AlRequest *request, PGresult *result)
 {
 	AlAnswer *answer = &request->answer;
+	int		  data = PQfnumber(result, "data");
 
 	answer->result = result;
 	answer->status = (unsigned int) atoi(PQgetvalue(result, 0, 0));
@@ -190,6 +208,11 @@ al_respond_result(AlRequest *request, PGresult *result)
 	{
 		answer->body = PQgetvalue(result, 0, 1);
 		answer->len = (size_t) PQgetlength(result, 0, 1);
+	}
+	else if (data >= 0 && !PQgetisnull(result, 0, data))
+	{
+		unescape_data(answer, PQgetvalue(result, 0, data));
+		al_respond_text(request, answer->status, answer->type);
 	}
 }
 

@@ -34,7 +34,14 @@ static const Route routes[] = {
 	{"audit/requests/*", AL_GET, AL_WORK_ONE_REQUEST, NULL},
 	{"audit/histogram", AL_GET, AL_WORK_HISTOGRAM, NULL},
 	{"audit/status", AL_GET, AL_WORK_LEDGER, NULL},
-	{"audit/verify", AL_GET, AL_WORK_VERIFY, NULL}};
+	{"audit/verify", AL_GET, AL_WORK_VERIFY, NULL},
+	{"audit/log", AL_GET, AL_WORK_EXPORT, NULL},
+	{"audit/checkpoint", AL_GET, AL_WORK_CHECKPOINT, NULL},
+	{"checkpoint", AL_GET, AL_WORK_CHECKPOINT, NULL},
+	{"audit/proof/*", AL_GET, AL_WORK_PROOF, NULL}};
+
+/* The rest of the path says which; tlog-tiles asks for it beside /checkpoint. */
+static const Route tile = {"", AL_GET, AL_WORK_TILE, NULL};
 
 static const Route entities = {"", AL_GET | AL_POST, AL_WORK_READ_ENTITY,
 							   NULL};
@@ -206,7 +213,17 @@ al_routes_choose(AlRequest *request)
 		al_respond_error(request, 400, "The path cannot be decoded");
 		return;
 	}
-	route = n <= 3 ? find_route(request, segments, n) : NULL;
+	if (strncmp(path_start(request->target), "/tile/", 6) == 0)
+	{
+		/* a segment of it is never escaped, so it stays as it came */
+		al_buf_append(&request->place, path_start(request->target) + 1,
+					  strcspn(path_start(request->target) + 1, "?"));
+		al_buf_append_char(&request->place, '\0');
+		request->key = request->place.data;
+		route = &tile;
+	}
+	else
+		route = n <= 3 ? find_route(request, segments, n) : NULL;
 	if (route == NULL)
 	{
 		al_respond_error(request, 404, "Not found");

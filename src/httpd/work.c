@@ -42,6 +42,7 @@ typedef struct Call
 	bool			   key;
 	const char *const *params; /* ends with NULL */
 	bool			   self;
+	const char		  *type; /* of a good answer; NULL: JSON */
 } Call;
 
 static const char *const objects_params[] = {
@@ -57,6 +58,9 @@ static const char *const histogram_params[] = {
 	"method",		  "status",	   "hide",	   NULL};
 static const char *const entities_params[] = {"size", "offset", NULL};
 static const char *const verify_params[] = {"ids", NULL};
+static const char *const export_params[] = {"from", "size", NULL};
+
+static const char plain_text[] = "text/plain; charset=utf-8";
 
 static const Call calls[] = {
 	[AL_WORK_RECORD] = {.statement = {AL_WORK_RECORD,
@@ -94,6 +98,22 @@ static const Call calls[] = {
 	[AL_WORK_VERIFY] = {.statement = {AL_WORK_VERIFY,
 									  ANSWER("api_verify($13)")},
 						.params = verify_params},
+	[AL_WORK_EXPORT] = {.statement = {AL_WORK_EXPORT,
+									  ANSWER("api_export($13, $14)")},
+						.params = export_params},
+	[AL_WORK_CHECKPOINT] = {.statement = {AL_WORK_CHECKPOINT,
+										  ANSWER("api_checkpoint()")},
+							.type = plain_text},
+	[AL_WORK_PROOF] = {.statement = {AL_WORK_PROOF, ANSWER("api_proof($13)")},
+					   .key = true,
+					   .type = plain_text},
+	[AL_WORK_TILE] =
+		{.statement =
+			 {AL_WORK_TILE,
+			  "SELECT a.status, a.body, a.data, audit.api_log(" LOG_ARGS
+			  ", a.status) FROM audit.api_tile($13) a"},
+		 .key = true,
+		 .type = "application/octet-stream"},
 	[AL_WORK_READ_ENTITY] =
 		{.statement = {AL_WORK_READ_ENTITY,
 					   ANSWER("api_read($13, $14, $15, $16, $17)")},
@@ -358,6 +378,8 @@ make_answer(AlDatabase *db, AlRequest *request)
 		if (result != NULL && succeeded(result))
 		{
 			al_respond_result(request, result);
+			if (calls[request->work].type && request->answer.status == 200)
+				request->answer.type = calls[request->work].type;
 			return;
 		}
 		if (loss == AL_LOSS_UNKNOWN && writes)

@@ -37,16 +37,16 @@ packages()
 				;;
 			demo)
 				packages build
-				echo openssl
+				echo openssl curl
 				[ -n "$own_server" ] || echo "postgresql-$major"
 				;;
 			check)
-				packages demo
-				echo perl libipc-run-perl clang libclang-rt-dev curl python3
+				packages demo page
+				echo perl libipc-run-perl clang libclang-rt-dev python3
 				;;
 			bench)
 				packages demo
-				echo perl curl valgrind
+				echo perl valgrind wrk
 				;;
 			rivals)
 				[ -n "$own_server" ] || echo "postgresql-$major-tablelog postgresql-$major-periods"
