@@ -33,7 +33,7 @@ sub start
 {
 	my ($class, %options) = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir_short();
-	my $log = "$PostgreSQL::Test::Utils::log_path/chromedriver.log";
+	my $log = "$PostgreSQL::Test::Utils::log_path/chromedriver_$$.log";
 	my $self = bless { http => HTTP::Tiny->new(timeout => 60) }, $class;
 
 	my $probe = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;

@@ -42,7 +42,8 @@ my $count = 0;
 sub start
 {
 	my ($class, $node, $db, @flags) = @_;
-	my $log = "$PostgreSQL::Test::Utils::log_path/httpd_" . ++$count . ".log";
+	# tests that run side by side share the folder
+	my $log = "$PostgreSQL::Test::Utils::log_path/httpd_" . $node->name . '_' . ++$count . '.log';
 	my $self = bless { log => $log, node => $node }, $class;
 
 	$self->{user} = 'web';
