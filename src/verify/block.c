@@ -11,7 +11,7 @@
 static bool
 take_txid(const char **pos, char end, uint64_t *txid)
 {
-	uint64_t value = 0;
+	uint64_t	value = 0;
 
 	if (**pos < '0' || **pos > '9')
 		return false;
@@ -43,8 +43,8 @@ read_snapshot(const char *text, AlTxids *txids, AlError *err)
 	{
 		if (txids->nxip == txids->room)
 		{
-			size_t	  room = txids->room ? txids->room * 2 : 64;
-			uint64_t *xip = realloc(txids->xip, room * sizeof(uint64_t));
+			size_t		room = txids->room ? txids->room * 2 : 64;
+			uint64_t   *xip = realloc(txids->xip, room * sizeof(uint64_t));
 
 			if (xip == NULL)
 				return al_status_fail(err, AL_NO_MEMORY, "out of memory");
@@ -64,8 +64,8 @@ read_snapshot(const char *text, AlTxids *txids, AlError *err)
 bool
 al_block_sees(const AlBlock *block, uint64_t txid)
 {
-	size_t low = 0;
-	size_t high = block->txids.nxip;
+	size_t		low = 0;
+	size_t		high = block->txids.nxip;
 
 	if (txid < block->txids.xmin)
 		return true;
@@ -73,7 +73,7 @@ al_block_sees(const AlBlock *block, uint64_t txid)
 		return false;
 	while (low < high)
 	{
-		size_t middle = low + (high - low) / 2;
+		size_t		middle = low + (high - low) / 2;
 
 		if (block->txids.xip[middle] == txid)
 			return false;
@@ -97,11 +97,11 @@ text_len(const char *note)
 AlStatus
 al_block_read(const char *line, size_t len, AlBlock *block, AlError *err)
 {
-	AlFields fields;
-	AlBuf	 snapshot = {0};
-	int64_t	 first_leaf;
-	int64_t	 size;
-	AlStatus status = al_fields_read(&fields, line, len, err);
+	AlFields	fields;
+	AlBuf		snapshot = {0};
+	int64_t		first_leaf;
+	int64_t		size;
+	AlStatus	status = al_fields_read(&fields, line, len, err);
 
 	if (status != AL_OK)
 		return status;

@@ -12,31 +12,31 @@
 
 typedef struct AlTxids
 {
-	uint64_t  xmin;
-	uint64_t  xmax;
-	uint64_t *xip; /* ascending */
-	size_t	  nxip;
-	size_t	  room;
+	uint64_t	xmin;
+	uint64_t	xmax;
+	uint64_t   *xip;			/* ascending */
+	size_t		nxip;
+	size_t		room;
 } AlTxids;
 
 typedef struct AlBlock
 {
-	int64_t		 number; /* from 1; 0: there is none */
-	uint64_t	 first_leaf;
-	uint64_t	 size;
-	int64_t		 generation;
-	AlHash		 root;
-	AlBuf		 system_identifier;
-	AlBuf		 sealed_at;	 /* ISO 8601 */
-	AlBuf		 note;		 /* the checkpoint, signed; empty: none */
-	AlCheckpoint checkpoint; /* of the note; its origin points there */
-	bool		 has_checkpoint;
-	AlTxids		 txids;
+	int64_t		number;			/* from 1; 0: there is none */
+	uint64_t	first_leaf;
+	uint64_t	size;
+	int64_t		generation;
+	AlHash		root;
+	AlBuf		system_identifier;
+	AlBuf		sealed_at;		/* ISO 8601 */
+	AlBuf		note;			/* the checkpoint, signed; empty: none */
+	AlCheckpoint checkpoint;	/* of the note; its origin points there */
+	bool		has_checkpoint;
+	AlTxids		txids;
 } AlBlock;
 
 extern AlStatus
-al_block_read(const char *line, size_t len, AlBlock *block, AlError *err);
+			al_block_read(const char *line, size_t len, AlBlock *block, AlError *err);
 extern bool al_block_sees(const AlBlock *block, uint64_t txid);
 extern void al_block_free(AlBlock *block);
 
-#endif /* AUDIT_LOG_BLOCK_H */
+#endif							/* AUDIT_LOG_BLOCK_H */

@@ -30,27 +30,27 @@ typedef struct Check
 {
 	AlSource   *source;
 	AlReport   *report;
-	AlNotes	   *notes;
-	AlError	   *err;
+	AlNotes    *notes;
+	AlError    *err;
 	AlSha256   *sha;
 	AlRecords	records;
-	AlPresence *presence; /* NULL: the source does not know */
-	AlNodes	   *nodes;
+	AlPresence *presence;		/* NULL: the source does not know */
+	AlNodes    *nodes;
 
 	AlEntryReader reader;
-	AlEntry		  entry; /* the next leaf, if there is one */
-	bool		  has_entry;
+	AlEntry		entry;			/* the next leaf, if there is one */
+	bool		has_entry;
 
-	AlFrontier frontier;
-	bool	   sound;	   /* frontier is the tree of all leaves so far */
-	bool	   other_root; /* than the block before */
-	uint64_t   blocks;
-	uint64_t   missing; /* leaves that nobody gave */
+	AlFrontier	frontier;
+	bool		sound;			/* frontier is the tree of all leaves so far */
+	bool		other_root;		/* than the block before */
+	uint64_t	blocks;
+	uint64_t	missing;		/* leaves that nobody gave */
 
 	/* The record before in the same block, in the order of transactions. */
-	bool	 has_previous;
-	uint64_t previous_txid;
-	char	 previous_id[AL_ENTRY_ID_LEN + 1];
+	bool		has_previous;
+	uint64_t	previous_txid;
+	char		previous_id[AL_ENTRY_ID_LEN + 1];
 } Check;
 
 static AlStatus
@@ -67,9 +67,9 @@ load_entry(Check *c)
 	status = al_entry_read(&c->reader, line, len, &c->entry, &reason);
 	if (status != AL_OK)
 		return al_status_fail(
-			c->err, status,
-			"an exported leaf cannot be read: %s; it begins with \"%.*s\"",
-			reason.reason, (int) (len < 60 ? len : 60), line);
+							  c->err, status,
+							  "an exported leaf cannot be read: %s; it begins with \"%.*s\"",
+							  reason.reason, (int) (len < 60 ? len : 60), line);
 	return AL_OK;
 }
 
@@ -80,7 +80,7 @@ static void
 check_order(Check *c, const AlBlock *previous, const AlBlock *block)
 {
 	const AlEntry *entry = &c->entry;
-	bool early = previous->number > 0 && al_block_sees(previous, entry->txid);
+	bool		early = previous->number > 0 && al_block_sees(previous, entry->txid);
 
 	if (early || !al_block_sees(block, entry->txid))
 		al_report_finding(c->report, "moved", (int64_t) entry->leaf, entry->id,
@@ -98,8 +98,8 @@ check_order(Check *c, const AlBlock *previous, const AlBlock *block)
 static AlStatus
 append(Check *c)
 {
-	AlHash	 hash;
-	AlStatus status;
+	AlHash		hash;
+	AlStatus	status;
 
 	if (!c->sound)
 		return AL_OK;
@@ -108,7 +108,7 @@ append(Check *c)
 		status = al_merkle_append(c->sha, &c->frontier, &hash, al_nodes_add,
 								  c->nodes);
 	return status == AL_OK ? al_notes_grown(c->notes, c->sha, &c->frontier)
-						   : status;
+		: status;
 }
 
 static bool
@@ -116,13 +116,13 @@ is_first_of_generation(const AlBlock *previous, const AlBlock *block,
 					   uint64_t leaf)
 {
 	return block->generation > 1 &&
-		   block->generation != previous->generation && leaf == previous->size;
+		block->generation != previous->generation && leaf == previous->size;
 }
 
 static AlStatus
 check_leaf(Check *c, const AlBlock *previous, const AlBlock *block)
 {
-	AlStatus status = al_records_check(&c->records, &c->entry, c->err);
+	AlStatus	status = al_records_check(&c->records, &c->entry, c->err);
 
 	if (status != AL_OK)
 		return status;
@@ -131,9 +131,9 @@ check_leaf(Check *c, const AlBlock *previous, const AlBlock *block)
 		/* That record comes before its turn. */
 		if (c->records.generation != block->generation)
 			al_report_finding(
-				c->report, "generation", (int64_t) c->entry.leaf, NULL,
-				"generation %" PRId64 " does not begin with its record",
-				block->generation);
+							  c->report, "generation", (int64_t) c->entry.leaf, NULL,
+							  "generation %" PRId64 " does not begin with its record",
+							  block->generation);
 	}
 	else if (c->entry.present && c->entry.consistent &&
 			 (previous->number == 0 ||
@@ -152,10 +152,10 @@ check_leaf(Check *c, const AlBlock *previous, const AlBlock *block)
 static AlStatus
 check_leaves(Check *c, const AlBlock *previous, const AlBlock *block)
 {
-	uint64_t next = previous->size;
-	uint64_t found;
-	bool	 gap = false;
-	AlStatus status = AL_OK;
+	uint64_t	next = previous->size;
+	uint64_t	found;
+	bool		gap = false;
+	AlStatus	status = AL_OK;
 
 	c->has_previous = false;
 	while (status == AL_OK && next < block->size)
@@ -175,7 +175,7 @@ check_leaves(Check *c, const AlBlock *previous, const AlBlock *block)
 			gap = true;
 			c->sound = false;
 			found = c->has_entry && c->entry.leaf < block->size ? c->entry.leaf
-																: block->size;
+				: block->size;
 			c->missing += found - next;
 			next = found;
 			continue;
@@ -216,8 +216,8 @@ check_sequence(Check *c, const AlBlock *previous, const AlBlock *block)
 static AlStatus
 check_root(Check *c, const AlBlock *block)
 {
-	AlHash	 root;
-	AlStatus status;
+	AlHash		root;
+	AlStatus	status;
 
 	if (!c->sound)
 		return AL_OK;
@@ -259,7 +259,7 @@ note_move(Check *c, const AlBlock *previous, const AlBlock *block)
 static AlStatus
 check_block(Check *c, const AlBlock *previous, const AlBlock *block)
 {
-	AlStatus status;
+	AlStatus	status;
 
 	c->blocks++;
 	check_sequence(c, previous, block);
@@ -282,10 +282,10 @@ check_blocks(Check *c, AlBlock **last, AlBlock **other)
 	AlStatus	status;
 
 	while ((status = c->source->next_block(c->source, &line, &len, c->err)) ==
-			   AL_OK &&
+		   AL_OK &&
 		   line != NULL)
 	{
-		AlBlock *block = *other;
+		AlBlock    *block = *other;
 
 		status = al_block_read(line, len, block, &reason);
 		if (status != AL_OK)
@@ -304,7 +304,7 @@ check_blocks(Check *c, AlBlock **last, AlBlock **other)
 static AlStatus
 check_end(Check *c, const AlBlock *last)
 {
-	AlStatus status;
+	AlStatus	status;
 
 	if (c->has_entry)
 		al_report_finding(c->report, "bundle", (int64_t) c->entry.leaf, NULL,
@@ -330,13 +330,13 @@ static void
 say_result(const Check *c, const AlBlock *last)
 {
 	al_report_say(
-		c->report,
-		"%" PRIu64 " leaves in %" PRIu64 " blocks: %" PRIu64
-		" records, %" PRIu64 " expired, %" PRIu64 " erased; %" PRIu64
-		" signed checkpoints, %" PRIu64 " record signatures verified%s",
-		last->size, c->blocks, c->records.present, c->records.expired,
-		c->records.erased, c->notes->signed_notes, c->records.signatures,
-		c->report->findings == 0 ? "; no findings" : "");
+				  c->report,
+				  "%" PRIu64 " leaves in %" PRIu64 " blocks: %" PRIu64
+				  " records, %" PRIu64 " expired, %" PRIu64 " erased; %" PRIu64
+				  " signed checkpoints, %" PRIu64 " record signatures verified%s",
+				  last->size, c->blocks, c->records.present, c->records.expired,
+				  c->records.erased, c->notes->signed_notes, c->records.signatures,
+				  c->report->findings == 0 ? "; no findings" : "");
 	if (c->presence && c->presence->waiting > 0)
 		al_report_say(c->report, "%" PRIu64 " records wait to be sealed",
 					  c->presence->waiting);
@@ -347,10 +347,10 @@ say_result(const Check *c, const AlBlock *last)
 static AlStatus
 run(Check *c)
 {
-	AlBlock	 blocks[2] = {{0}};
-	AlBlock *last = &blocks[0];
-	AlBlock *other = &blocks[1];
-	AlStatus status = al_notes_begin(c->notes, c->sha);
+	AlBlock		blocks[2] = {{0}};
+	AlBlock    *last = &blocks[0];
+	AlBlock    *other = &blocks[1];
+	AlStatus	status = al_notes_begin(c->notes, c->sha);
 
 	if (status == AL_OK)
 		status = load_entry(c);
@@ -368,14 +368,14 @@ run(Check *c)
 static AlStatus
 prepare(Check *c)
 {
-	int64_t now = (int64_t) time(NULL) * 1000000;
+	int64_t		now = (int64_t) time(NULL) * 1000000;
 
 	c->records.now = now + CLOCK_SLACK;
 	if (c->source->now != 0 && llabs(c->source->now - now) > CLOCK_SLACK)
 		return al_status_fail(
-			c->err, AL_FAILED,
-			"the clocks of the server and of this machine differ by %lld s, so expiry cannot be judged",
-			(long long) (llabs(c->source->now - now) / 1000000));
+							  c->err, AL_FAILED,
+							  "the clocks of the server and of this machine differ by %lld s, so expiry cannot be judged",
+							  (long long) (llabs(c->source->now - now) / 1000000));
 	c->nodes = calloc(1, sizeof(AlNodes));
 	if (c->source->stored_next)
 		c->presence = calloc(1, sizeof(AlPresence));
@@ -397,8 +397,8 @@ AlStatus
 al_check(AlSource *source, AlTrust *trust, AlNotes *notes, AlReport *report,
 		 AlError *err)
 {
-	Check	*c = calloc(1, sizeof(Check));
-	AlStatus status;
+	Check	   *c = calloc(1, sizeof(Check));
+	AlStatus	status;
 
 	if (c == NULL)
 		return al_status_fail(err, AL_NO_MEMORY, "out of memory");

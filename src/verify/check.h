@@ -15,4 +15,4 @@
 extern AlStatus al_check(AlSource *source, AlTrust *trust, AlNotes *notes,
 						 AlReport *report, AlError *err);
 
-#endif /* AUDIT_LOG_CHECK_H */
+#endif							/* AUDIT_LOG_CHECK_H */

@@ -21,38 +21,38 @@ static const struct option options[] = {
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0}};
+{NULL, 0, NULL, 0}};
 
 static void
 print_help(void)
 {
 	fputs(
-		"audit_log_verify verifies the ledger of an audit log from outside the server.\n"
-		"\n"
-		"Usage:\n"
-		"  audit_log_verify --key=KEY [OPTION]... [CONNINFO]\n"
-		"  audit_log_verify --key=KEY [OPTION]... --files=FOLDER\n"
-		"\n"
-		"CONNINFO is a database name, connection string or URI, as psql takes it; what it\n"
-		"does not say comes from the environment. The role must be in audit_log_reader.\n"
-		"\n"
-		"Options:\n"
-		"  -k, --key=KEY          public key of checkpoints: name+id+key as audit.rotate_key()\n"
-		"                         returned it, or a file with that or with PEM; repeatable\n"
-		"  -u, --unsigned         no key: signatures of checkpoints are not verified\n"
-		"  -r, --record-key=FILE  public key of record signatures, PEM; repeatable\n"
-		"  -c, --checkpoint=FILE  a checkpoint kept from before; repeatable\n"
-		"  -f, --files=FOLDER     verify exported files: records.jsonl, blocks.jsonl, and\n"
-		"                         tile/ if it is there\n"
-		"  -s, --save=FOLDER      keep what is read from the database as such files\n"
-		"  -j, --json             findings as JSON, one object a line\n"
-		"  -q, --quiet            neither progress nor a summary\n"
-		"  -h, --help             this text\n"
-		"  -V, --version          the version\n"
-		"\n"
-		"Findings go to standard output, one a line: kind, leaf, id, detail, separated by\n"
-		"tabs. Exit status: 0 nothing found, 1 findings, 2 it could not be verified.\n",
-		stdout);
+		  "audit_log_verify verifies the ledger of an audit log from outside the server.\n"
+		  "\n"
+		  "Usage:\n"
+		  "  audit_log_verify --key=KEY [OPTION]... [CONNINFO]\n"
+		  "  audit_log_verify --key=KEY [OPTION]... --files=FOLDER\n"
+		  "\n"
+		  "CONNINFO is a database name, connection string or URI, as psql takes it; what it\n"
+		  "does not say comes from the environment. The role must be in audit_log_reader.\n"
+		  "\n"
+		  "Options:\n"
+		  "  -k, --key=KEY          public key of checkpoints: name+id+key as audit.rotate_key()\n"
+		  "                         returned it, or a file with that or with PEM; repeatable\n"
+		  "  -u, --unsigned         no key: signatures of checkpoints are not verified\n"
+		  "  -r, --record-key=FILE  public key of record signatures, PEM; repeatable\n"
+		  "  -c, --checkpoint=FILE  a checkpoint kept from before; repeatable\n"
+		  "  -f, --files=FOLDER     verify exported files: records.jsonl, blocks.jsonl, and\n"
+		  "                         tile/ if it is there\n"
+		  "  -s, --save=FOLDER      keep what is read from the database as such files\n"
+		  "  -j, --json             findings as JSON, one object a line\n"
+		  "  -q, --quiet            neither progress nor a summary\n"
+		  "  -h, --help             this text\n"
+		  "  -V, --version          the version\n"
+		  "\n"
+		  "Findings go to standard output, one a line: kind, leaf, id, detail, separated by\n"
+		  "tabs. Exit status: 0 nothing found, 1 findings, 2 it could not be verified.\n",
+		  stdout);
 }
 
 static bool
@@ -68,19 +68,19 @@ static bool
 read_option(int option, AlConfig *config, AlTrust *trust, AlNotes *notes,
 			AlReport *report)
 {
-	AlError err = {{0}};
+	AlError		err = {{0}};
 
 	switch (option)
 	{
 		case 'k':
 			return al_trust_add(trust, optarg, &err) == AL_OK ||
-				   fail("key", optarg, &err);
+				fail("key", optarg, &err);
 		case 'r':
 			return al_trust_add_record_key(trust, optarg, &err) == AL_OK ||
-				   fail("record key", optarg, &err);
+				fail("record key", optarg, &err);
 		case 'c':
 			return al_notes_keep(notes, optarg, &err) == AL_OK ||
-				   fail("checkpoint", optarg, &err);
+				fail("checkpoint", optarg, &err);
 		case 'f':
 			config->folder = optarg;
 			return true;
@@ -122,7 +122,7 @@ bool
 al_config_read(int argc, char **argv, AlConfig *config, AlTrust *trust,
 			   AlNotes *notes, AlReport *report)
 {
-	int option;
+	int			option;
 
 	notes->trust = trust;
 	notes->report = report;

@@ -23,4 +23,4 @@ typedef struct AlConfig
 extern bool al_config_read(int argc, char **argv, AlConfig *config,
 						   AlTrust *trust, AlNotes *notes, AlReport *report);
 
-#endif /* AUDIT_LOG_CONFIG_H */
+#endif							/* AUDIT_LOG_CONFIG_H */

@@ -23,42 +23,43 @@
 /* In canonical order. */
 static const char *const object_data[] = {
 	"application_name", "client_ip",
-	"dao_name",			"db_role",
-	"db_user",			"entity",
-	"entity_key",		"key_id",
-	"old_values",		"operation",
-	"partition_name",	"rbac_user_id",
-	"rbac_user_name",	"removed_from_entity",
-	"request_id",		"request_source",
-	"schema_name",		"signature",
-	"workspace",		NULL};
+	"dao_name", "db_role",
+	"db_user", "entity",
+	"entity_key", "key_id",
+	"old_values", "operation",
+	"partition_name", "rbac_user_id",
+	"rbac_user_name", "removed_from_entity",
+	"request_id", "request_source",
+	"schema_name", "signature",
+"workspace", NULL};
 static const char *const request_data[] = {"client_ip",
-										   "db_user",
-										   "duration_ms",
-										   "key_id",
-										   "method",
-										   "path",
-										   "payload",
-										   "rbac_user_id",
-										   "rbac_user_name",
-										   "removed_from_payload",
-										   "request_id",
-										   "request_source",
-										   "signature",
-										   "status",
-										   "user_agent",
-										   "workspace",
-										   NULL};
+	"db_user",
+	"duration_ms",
+	"key_id",
+	"method",
+	"path",
+	"payload",
+	"rbac_user_id",
+	"rbac_user_name",
+	"removed_from_payload",
+	"request_id",
+	"request_source",
+	"signature",
+	"status",
+	"user_agent",
+	"workspace",
+NULL};
+
 /* Members that are not in data. */
 static const char *const object_rest[] = {
-	"id", "txid", "occurred_at", "request_timestamp", "ttl", NULL};
+"id", "txid", "occurred_at", "request_timestamp", "ttl", NULL};
 static const char *const request_rest[] = {"id", "occurred_at",
-										   "request_timestamp", "ttl", NULL};
+"request_timestamp", "ttl", NULL};
 
 bool
 al_entry_id_bytes(const char *id, uint8_t bytes[16])
 {
-	int n = 0;
+	int			n = 0;
 
 	for (int i = 0; i < AL_ENTRY_ID_LEN; i++)
 	{
@@ -86,7 +87,7 @@ al_entry_id_bytes(const char *id, uint8_t bytes[16])
 static bool
 read_id(AlEntryReader *reader, const AlFields *fields, char *id)
 {
-	uint8_t bytes[16];
+	uint8_t		bytes[16];
 
 	if (!al_fields_text(fields, "id", &reader->text) ||
 		reader->text.len != AL_ENTRY_ID_LEN ||
@@ -111,27 +112,32 @@ read_expire(const AlFields *fields, const char *key, int64_t *expire)
 static int64_t
 days(int year, int month, int day)
 {
-	int64_t y = year - (month <= 2);
-	int64_t m = month + (month > 2 ? -3 : 9);
+	int64_t		y = year - (month <= 2);
+	int64_t		m = month + (month > 2 ? -3 : 9);
 
 	return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 -
-		   719468;
+		719468;
 }
 
 /* Is the number of seconds that of a time in ISO 8601? */
 static bool
 same_time(const char *text, int64_t seconds)
 {
-	int	 year, month, day, hour, minute, second;
-	char micros[7];
-	char end;
+	int			year,
+				month,
+				day,
+				hour,
+				minute,
+				second;
+	char		micros[7];
+	char		end;
 
 	return sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6[0-9]%c", &year, &month,
 				  &day, &hour, &minute, &second, micros, &end) == 8 &&
-		   end == 'Z' && strlen(text) == 27 &&
-		   days(year, month, day) * 86400 + hour * 3600 + minute * 60 +
-				   second ==
-			   seconds;
+		end == 'Z' && strlen(text) == 27 &&
+		days(year, month, day) * 86400 + hour * 3600 + minute * 60 +
+		second ==
+		seconds;
 }
 
 static bool
@@ -149,7 +155,7 @@ static bool
 is_complete(const AlFields *fields, const char *const *data,
 			const char *const *rest)
 {
-	int n = 0;
+	int			n = 0;
 
 	for (int i = 0; i < fields->count; i++)
 		if (!is_among(&fields->fields[i], data) &&
@@ -171,9 +177,9 @@ put(AlCanonJcs *jcs, const char *key, const char *value)
 static bool
 make_meta(AlEntryReader *reader, AlEntry *entry, const char *stream)
 {
-	AlCanonJcs jcs;
-	char	   txid[24];
-	int64_t	   seconds;
+	AlCanonJcs	jcs;
+	char		txid[24];
+	int64_t		seconds;
 
 	if (!al_fields_text(&entry->fields, "occurred_at", &reader->text))
 		return false;
@@ -197,15 +203,15 @@ static bool
 make_data(AlEntryReader *reader, const AlFields *fields,
 		  const char *const *names)
 {
-	AlCanonJcs jcs;
+	AlCanonJcs	jcs;
 
 	al_buf_reset(&reader->data);
 	al_canon_jcs_begin(&jcs, &reader->data);
 	for (; *names; names++)
 	{
 		const AlField *field = al_fields_find(fields, *names);
-		const char	  *value = NULL;
-		size_t		   len = 0;
+		const char *value = NULL;
+		size_t		len = 0;
 
 		if (field == NULL)
 			return false;
@@ -243,12 +249,12 @@ read_record(AlEntryReader *reader, const AlField *record, AlEntry *entry,
 			AlError *err)
 {
 	const AlFields *line = &reader->fields;
-	bool			objects = al_fields_is(line, "stream", "objects");
-	uint8_t			salt[AL_MERKLE_SALT_LEN];
-	char			id[AL_ENTRY_ID_LEN + 1];
-	int64_t			txid;
-	int64_t			own_txid;
-	AlStatus		status;
+	bool		objects = al_fields_is(line, "stream", "objects");
+	uint8_t		salt[AL_MERKLE_SALT_LEN];
+	char		id[AL_ENTRY_ID_LEN + 1];
+	int64_t		txid;
+	int64_t		own_txid;
+	AlStatus	status;
 
 	entry->present = entry->consistent = true;
 	entry->record = line->json + record->value.start;
@@ -271,9 +277,9 @@ read_record(AlEntryReader *reader, const AlField *record, AlEntry *entry,
 		(!objects || (al_fields_number(&entry->fields, "txid", &own_txid) &&
 					  own_txid == txid));
 	entry->is_event = objects &&
-					  al_fields_is(&entry->fields, "operation", "ddl") &&
-					  al_fields_is(&entry->fields, "schema_name", "audit") &&
-					  al_fields_is(&entry->fields, "dao_name", "ledger");
+		al_fields_is(&entry->fields, "operation", "ddl") &&
+		al_fields_is(&entry->fields, "schema_name", "audit") &&
+		al_fields_is(&entry->fields, "dao_name", "ledger");
 	if (!make_meta(reader, entry, objects ? "objects" : "requests") ||
 		!make_data(reader, &entry->fields,
 				   objects ? object_data : request_data) ||
@@ -296,9 +302,9 @@ al_entry_read(AlEntryReader *reader, const char *line, size_t len,
 			  AlEntry *entry, AlError *err)
 {
 	const AlFields *fields = &reader->fields;
-	const AlField  *record;
-	int64_t			leaf;
-	AlStatus		status = al_fields_read(&reader->fields, line, len, err);
+	const AlField *record;
+	int64_t		leaf;
+	AlStatus	status = al_fields_read(&reader->fields, line, len, err);
 
 	if (status != AL_OK)
 		return status;
@@ -323,9 +329,9 @@ al_entry_read(AlEntryReader *reader, const char *line, size_t len,
 AlStatus
 al_entry_leaf_hash(AlSha256 *sha, const AlEntry *entry, AlHash *hash)
 {
-	char	 expire[24] = "-";
-	AlHash	 bytes;
-	AlStatus status;
+	char		expire[24] = "-";
+	AlHash		bytes;
+	AlStatus	status;
 
 	if (entry->expire != AL_ENTRY_NEVER)
 		(void) snprintf(expire, sizeof(expire), "%" PRId64, entry->expire);

@@ -17,7 +17,7 @@ static AlStatus
 skip_container(AlJsonReader *reader, size_t depth, AlJsonToken *token,
 			   AlError *err)
 {
-	AlStatus status = AL_OK;
+	AlStatus	status = AL_OK;
 
 	while (status == AL_OK && reader->depth >= depth)
 		status = al_json_next(reader, token, err);
@@ -34,7 +34,7 @@ read_members(AlFields *fields, AlJsonReader *reader, AlError *err)
 		return al_status_fail(err, AL_INVALID, "not a JSON object");
 	while (status == AL_OK)
 	{
-		AlField *field = &fields->fields[fields->count];
+		AlField    *field = &fields->fields[fields->count];
 
 		status = al_json_next(reader, &token, err);
 		if (status != AL_OK || token.kind == AL_JSON_OBJECT_END)
@@ -70,7 +70,7 @@ AlStatus
 al_fields_read(AlFields *fields, const char *json, size_t len, AlError *err)
 {
 	AlJsonReader reader;
-	AlStatus	 status;
+	AlStatus	status;
 
 	fields->json = json;
 	fields->count = 0;
@@ -83,7 +83,7 @@ al_fields_read(AlFields *fields, const char *json, size_t len, AlError *err)
 const AlField *
 al_fields_find(const AlFields *fields, const char *key)
 {
-	size_t len = strlen(key);
+	size_t		len = strlen(key);
 
 	for (int i = 0; i < fields->count; i++)
 		if (fields->fields[i].key_len == len &&
@@ -119,21 +119,21 @@ bool
 al_fields_is(const AlFields *fields, const char *key, const char *text)
 {
 	const AlField *field = find_kind(fields, key, AL_JSON_STRING);
-	size_t		   len = strlen(text);
+	size_t		len = strlen(text);
 
 	return field != NULL && !field->value.escaped &&
-		   field->value.end - field->value.start == len + 2 &&
-		   memcmp(fields->json + field->value.start + 1, text, len) == 0;
+		field->value.end - field->value.start == len + 2 &&
+		memcmp(fields->json + field->value.start + 1, text, len) == 0;
 }
 
 bool
 al_fields_number(const AlFields *fields, const char *key, int64_t *number)
 {
 	const AlField *field = find_kind(fields, key, AL_JSON_NUMBER);
-	const char	  *pos;
-	const char	  *end;
-	bool		   negative;
-	uint64_t	   value = 0;
+	const char *pos;
+	const char *end;
+	bool		negative;
+	uint64_t	value = 0;
 
 	if (field == NULL || !field->value.integer)
 		return false;
@@ -158,11 +158,11 @@ al_fields_bytes(const AlFields *fields, const char *key, void *bytes,
 				size_t len)
 {
 	const AlField *field = find_kind(fields, key, AL_JSON_STRING);
-	size_t		   got;
+	size_t		got;
 
 	return field != NULL && !field->value.escaped &&
-		   al_base64_decode(fields->json + field->value.start + 1,
-							field->value.end - field->value.start - 2, bytes,
-							len, &got, NULL) == AL_OK &&
-		   got == len;
+		al_base64_decode(fields->json + field->value.start + 1,
+						 field->value.end - field->value.start - 2, bytes,
+						 len, &got, NULL) == AL_OK &&
+		got == len;
 }

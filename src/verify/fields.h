@@ -21,7 +21,8 @@ typedef struct AlField
 {
 	const char *key;
 	size_t		key_len;
-	AlJsonToken value; /* of a container its first token, and where it ends */
+	AlJsonToken value;			/* of a container its first token, and where
+								 * it ends */
 } AlField;
 
 typedef struct AlFields
@@ -32,17 +33,17 @@ typedef struct AlFields
 } AlFields;
 
 extern AlStatus
-al_fields_read(AlFields *fields, const char *json, size_t len, AlError *err);
+			al_fields_read(AlFields *fields, const char *json, size_t len, AlError *err);
 extern const AlField *al_fields_find(const AlFields *fields, const char *key);
 
 /* False: the member is missing, or not of that kind. */
 extern bool
-al_fields_text(const AlFields *fields, const char *key, AlBuf *out);
+			al_fields_text(const AlFields *fields, const char *key, AlBuf *out);
 extern bool
-al_fields_is(const AlFields *fields, const char *key, const char *text);
+			al_fields_is(const AlFields *fields, const char *key, const char *text);
 extern bool
-al_fields_number(const AlFields *fields, const char *key, int64_t *number);
+			al_fields_number(const AlFields *fields, const char *key, int64_t *number);
 extern bool al_fields_bytes(const AlFields *fields, const char *key,
 							void *bytes, size_t len);
 
-#endif /* AUDIT_LOG_FIELDS_H */
+#endif							/* AUDIT_LOG_FIELDS_H */

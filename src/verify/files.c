@@ -20,10 +20,10 @@
 
 typedef struct LineFile
 {
-	FILE  *file;
-	char   path[PATH_MAX_LEN];
-	char  *line;
-	size_t room;
+	FILE	   *file;
+	char		path[PATH_MAX_LEN];
+	char	   *line;
+	size_t		room;
 } LineFile;
 
 typedef struct Files
@@ -49,7 +49,7 @@ open_lines(LineFile *lines, const char *folder, const char *name, AlError *err)
 static AlStatus
 next_line(LineFile *lines, const char **line, size_t *len, AlError *err)
 {
-	ssize_t got;
+	ssize_t		got;
 
 	errno = 0;
 	got = getline(&lines->line, &lines->room, lines->file);
@@ -82,7 +82,7 @@ next_block(AlSource *source, const char **line, size_t *len, AlError *err)
 static AlStatus
 read_tile(AlSource *source, const char *tile, AlBuf *bytes, AlError *err)
 {
-	char path[PATH_MAX_LEN];
+	char		path[PATH_MAX_LEN];
 
 	if (snprintf(path, sizeof(path), "%s/%s",
 				 ((Files *) source->state)->folder,
@@ -102,7 +102,7 @@ close_lines(LineFile *lines)
 static void
 close_files(AlSource *source)
 {
-	Files *files = source->state;
+	Files	   *files = source->state;
 
 	close_lines(&files->leaves);
 	close_lines(&files->blocks);
@@ -116,16 +116,16 @@ has_tiles(const char *folder)
 	struct stat st;
 
 	return snprintf(path, sizeof(path), "%s/tile", folder) <
-			   (int) sizeof(path) &&
-		   stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+		(int) sizeof(path) &&
+		stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* The source must be closed, also if this fails. */
 AlStatus
 al_files_open(AlSource *source, const char *folder, AlError *err)
 {
-	Files	*files = calloc(1, sizeof(Files));
-	AlStatus status;
+	Files	   *files = calloc(1, sizeof(Files));
+	AlStatus	status;
 
 	if (files == NULL)
 		return al_status_fail(err, AL_NO_MEMORY, "out of memory");

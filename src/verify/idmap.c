@@ -15,17 +15,17 @@
 static size_t
 start_of(const AlIdMap *map, const uint8_t id[16])
 {
-	uint64_t half[2];
+	uint64_t	half[2];
 
 	memcpy(half, id, sizeof(half));
 	return (size_t) ((half[0] ^ half[1]) * 0x9E3779B97F4A7C15u >> 20) &
-		   (map->room - 1);
+		(map->room - 1);
 }
 
 static AlIdEntry *
 find(const AlIdMap *map, const uint8_t id[16])
 {
-	size_t at = start_of(map, id);
+	size_t		at = start_of(map, id);
 
 	while (map->entries[at].used && memcmp(map->entries[at].id, id, 16) != 0)
 		at = (at + 1) & (map->room - 1);
@@ -35,8 +35,8 @@ find(const AlIdMap *map, const uint8_t id[16])
 static bool
 make_room(AlIdMap *map)
 {
-	AlIdMap larger = {NULL, map->room ? map->room * 2 : FIRST_ROOM,
-					  map->count};
+	AlIdMap		larger = {NULL, map->room ? map->room * 2 : FIRST_ROOM,
+	map->count};
 
 	larger.entries = calloc(larger.room, sizeof(AlIdEntry));
 	if (larger.entries == NULL)
@@ -52,7 +52,7 @@ make_room(AlIdMap *map)
 AlIdEntry *
 al_idmap_put(AlIdMap *map, const uint8_t id[16])
 {
-	AlIdEntry *entry;
+	AlIdEntry  *entry;
 
 	if (map->count == AL_IDMAP_MAX ||
 		(map->count * 2 >= map->room && !make_room(map)))
@@ -70,7 +70,7 @@ al_idmap_put(AlIdMap *map, const uint8_t id[16])
 AlIdEntry *
 al_idmap_get(const AlIdMap *map, const uint8_t id[16])
 {
-	AlIdEntry *entry = map->room ? find(map, id) : NULL;
+	AlIdEntry  *entry = map->room ? find(map, id) : NULL;
 
 	return entry && entry->used ? entry : NULL;
 }

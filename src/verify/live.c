@@ -34,20 +34,20 @@ typedef enum CopyOf
 
 typedef struct Live
 {
-	PGconn	 *leaves;
-	PGconn	 *blocks;
-	CopyOf	  copy; /* that runs on the first connection */
-	char	 *row;
-	PGresult *fetched; /* blocks */
-	int		  next_fetched;
-	FILE	 *save_leaves; /* NULL: nothing is saved */
-	FILE	 *save_blocks;
+	PGconn	   *leaves;
+	PGconn	   *blocks;
+	CopyOf		copy;			/* that runs on the first connection */
+	char	   *row;
+	PGresult   *fetched;		/* blocks */
+	int			next_fetched;
+	FILE	   *save_leaves;	/* NULL: nothing is saved */
+	FILE	   *save_blocks;
 } Live;
 
 static AlStatus
 fail_connection(AlError *err, const PGconn *connection)
 {
-	AlStatus status =
+	AlStatus	status =
 		al_status_fail(err, AL_FAILED, "%.240s", PQerrorMessage(connection));
 
 	for (char *p = err->reason; *p; p++)
@@ -60,7 +60,7 @@ static AlStatus
 run(PGconn *connection, const char *statement, ExecStatusType expected,
 	PGresult **result, AlError *err)
 {
-	PGresult *got = PQexec(connection, statement);
+	PGresult   *got = PQexec(connection, statement);
 
 	if (PQresultStatus(got) != expected)
 	{
@@ -78,34 +78,34 @@ static AlStatus
 connect_to(const char *conninfo, PGconn **connection, AlError *err)
 {
 	const char *keywords[] = {"dbname", "client_encoding",
-							  "fallback_application_name", NULL};
+	"fallback_application_name", NULL};
 	const char *values[] = {conninfo, "UTF8", "audit_log_verify", NULL};
 
 	*connection = PQconnectdbParams(keywords, values, 1);
 	if (PQstatus(*connection) != CONNECTION_OK)
 		return fail_connection(err, *connection);
 	return run(
-		*connection,
-		"SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0;"
-		" SET idle_in_transaction_session_timeout = 0;"
-		" BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		PGRES_COMMAND_OK, NULL, err);
+			   *connection,
+			   "SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0;"
+			   " SET idle_in_transaction_session_timeout = 0;"
+			   " BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+			   PGRES_COMMAND_OK, NULL, err);
 }
 
 /* Lets the second connection see what the first one sees. */
 static AlStatus
 share_snapshot(AlSource *source, Live *live, AlError *err)
 {
-	PGresult *result = NULL;
-	char	  statement[256];
-	char	 *quoted;
-	AlStatus  status = run(
-		 live->leaves,
-		 "SELECT pg_export_snapshot(),"
-		  " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
-		  " pg_snapshot_xmax(pg_current_snapshot()),"
-		  " (SELECT b.size FROM audit.blocks b ORDER BY b.block DESC LIMIT 1)",
-		 PGRES_TUPLES_OK, &result, err);
+	PGresult   *result = NULL;
+	char		statement[256];
+	char	   *quoted;
+	AlStatus	status = run(
+							 live->leaves,
+							 "SELECT pg_export_snapshot(),"
+							 " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
+							 " pg_snapshot_xmax(pg_current_snapshot()),"
+							 " (SELECT b.size FROM audit.blocks b ORDER BY b.block DESC LIMIT 1)",
+							 PGRES_TUPLES_OK, &result, err);
 
 	if (status != AL_OK)
 		return status;
@@ -135,21 +135,21 @@ share_snapshot(AlSource *source, Live *live, AlError *err)
 static size_t
 unescape(char *row, size_t len)
 {
-	char *from = memchr(row, '\\', len);
-	char *to = from;
-	char *end = row + len;
+	char	   *from = memchr(row, '\\', len);
+	char	   *to = from;
+	char	   *end = row + len;
 
 	if (from == NULL)
 		return len;
 	while (from < end)
 	{
-		char *next;
+		char	   *next;
 
 		if (*from == '\\' && from + 1 < end)
 		{
 			static const char letters[] = "bfnrtv";
 			static const char meanings[] = "\b\f\n\r\t\v";
-			const char		 *letter = strchr(letters, from[1]);
+			const char *letter = strchr(letters, from[1]);
 
 			*to++ = letter ? meanings[letter - letters] : from[1];
 			from += 2;
@@ -170,9 +170,9 @@ static AlStatus
 copy_row(Live *live, CopyOf what, const char *statement, char **row,
 		 size_t *len, AlError *err)
 {
-	PGresult *result;
-	AlStatus  status = AL_OK;
-	int		  got;
+	PGresult   *result;
+	AlStatus	status = AL_OK;
+	int			got;
 
 	*row = NULL;
 	if (live->copy != what)
@@ -214,11 +214,11 @@ save_line(FILE *file, const char *line, size_t len, AlError *err)
 static AlStatus
 next_leaf(AlSource *source, const char **line, size_t *len, AlError *err)
 {
-	Live	*live = source->state;
-	char	*row;
-	AlStatus status = copy_row(
-		live, COPY_LEAVES,
-		"COPY (SELECT row_to_json(audit.export())) TO STDOUT", &row, len, err);
+	Live	   *live = source->state;
+	char	   *row;
+	AlStatus	status = copy_row(
+								  live, COPY_LEAVES,
+								  "COPY (SELECT row_to_json(audit.export())) TO STDOUT", &row, len, err);
 
 	*line = row;
 	if (status != AL_OK || row == NULL)
@@ -230,10 +230,10 @@ next_leaf(AlSource *source, const char **line, size_t *len, AlError *err)
 static AlStatus
 stored_next(AlSource *source, AlStored *stored, bool *end, AlError *err)
 {
-	char	*row;
-	size_t	 len;
-	char	*txid;
-	AlStatus status =
+	char	   *row;
+	size_t		len;
+	char	   *txid;
+	AlStatus	status =
 		copy_row(source->state, COPY_STORED,
 				 "COPY (SELECT s.id, s.txid, CASE WHEN isfinite(s.expire) THEN"
 				 " (extract(epoch FROM s.expire) * 1000000)::bigint END"
@@ -250,17 +250,17 @@ stored_next(AlSource *source, AlStored *stored, bool *end, AlError *err)
 		return al_status_fail(err, AL_INVALID, "a stored id is invalid");
 	stored->txid = strtoull(row + AL_ENTRY_ID_LEN + 1, &txid, 10);
 	stored->expire = *txid == '\t' && txid[1] != '\\'
-						 ? strtoll(txid + 1, NULL, 10)
-						 : INT64_MAX;
+		? strtoll(txid + 1, NULL, 10)
+		: INT64_MAX;
 	return AL_OK;
 }
 
 static AlStatus
 sealed_next(AlSource *source, uint8_t id[16], bool *end, AlError *err)
 {
-	char	*row;
-	size_t	 len;
-	AlStatus status =
+	char	   *row;
+	size_t		len;
+	AlStatus	status =
 		copy_row(source->state, COPY_SEALED,
 				 "COPY (SELECT l.id FROM audit.ledger_leaves l) TO STDOUT",
 				 &row, &len, err);
@@ -279,14 +279,14 @@ sealed_next(AlSource *source, uint8_t id[16], bool *end, AlError *err)
 static AlStatus
 next_block(AlSource *source, const char **line, size_t *len, AlError *err)
 {
-	Live *live = source->state;
+	Live	   *live = source->state;
 
 	*line = NULL;
 	if (live->fetched == NULL ||
 		live->next_fetched == PQntuples(live->fetched))
 	{
-		char	 statement[64];
-		AlStatus status;
+		char		statement[64];
+		AlStatus	status;
 
 		PQclear(live->fetched);
 		live->fetched = NULL;
@@ -348,12 +348,12 @@ erased(AlSource *source, const char *id, bool *erased, AlError *err)
 	Live	   *live = source->state;
 	const char *args[] = {id};
 	PGresult   *result = PQexecParams(
-		  live->blocks,
-		  "SELECT FROM audit.objects o WHERE o.entity_key = $1"
-			" AND o.operation = 'ddl' AND o.schema_name = 'audit'"
-			" AND o.dao_name = 'ledger' AND o.entity ->> 'event' = 'erase'"
-			" LIMIT 1",
-		  1, NULL, args, NULL, NULL, 0);
+									  live->blocks,
+									  "SELECT FROM audit.objects o WHERE o.entity_key = $1"
+									  " AND o.operation = 'ddl' AND o.schema_name = 'audit'"
+									  " AND o.dao_name = 'ledger' AND o.entity ->> 'event' = 'erase'"
+									  " LIMIT 1",
+									  1, NULL, args, NULL, NULL, 0);
 
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
@@ -370,7 +370,7 @@ erased(AlSource *source, const char *id, bool *erased, AlError *err)
 static AlStatus
 open_save(const char *folder, const char *name, FILE **file, AlError *err)
 {
-	char path[PATH_MAX_LEN];
+	char		path[PATH_MAX_LEN];
 
 	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >=
 		(int) sizeof(path))
@@ -385,7 +385,7 @@ open_save(const char *folder, const char *name, FILE **file, AlError *err)
 static AlStatus
 begin_saving(Live *live, const char *folder, AlError *err)
 {
-	AlStatus status;
+	AlStatus	status;
 
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
 		return al_status_fail(err, AL_FAILED, "could not make \"%.150s\": %s",
@@ -399,7 +399,7 @@ begin_saving(Live *live, const char *folder, AlError *err)
 static void
 close_live(AlSource *source)
 {
-	Live *live = source->state;
+	Live	   *live = source->state;
 
 	if (live->row)
 		PQfreemem(live->row);
@@ -418,8 +418,8 @@ AlStatus
 al_live_open(AlSource *source, const char *conninfo, const char *save,
 			 AlError *err)
 {
-	Live	*live = calloc(1, sizeof(Live));
-	AlStatus status;
+	Live	   *live = calloc(1, sizeof(Live));
+	AlStatus	status;
 
 	if (live == NULL)
 		return al_status_fail(err, AL_NO_MEMORY, "out of memory");

@@ -17,13 +17,13 @@ static int
 verify(const AlConfig *config, AlTrust *trust, AlNotes *notes,
 	   AlReport *report)
 {
-	AlSource source = {0};
-	AlError	 err = {{0}};
-	AlStatus status;
+	AlSource	source = {0};
+	AlError		err = {{0}};
+	AlStatus	status;
 
 	status = config->folder
-				 ? al_files_open(&source, config->folder, &err)
-				 : al_live_open(&source, config->conninfo, config->save, &err);
+		? al_files_open(&source, config->folder, &err)
+		: al_live_open(&source, config->conninfo, config->save, &err);
 	if (status == AL_OK)
 		status = al_check(&source, trust, notes, report, &err);
 	if (source.close)
@@ -39,11 +39,11 @@ verify(const AlConfig *config, AlTrust *trust, AlNotes *notes,
 int
 main(int argc, char **argv)
 {
-	AlConfig config = {0};
-	AlTrust	 trust = {0};
-	AlNotes	 notes = {0};
-	AlReport report = {0};
-	int		 result = EXIT_UNVERIFIED;
+	AlConfig	config = {0};
+	AlTrust		trust = {0};
+	AlNotes		notes = {0};
+	AlReport	report = {0};
+	int			result = EXIT_UNVERIFIED;
 
 	if (al_config_read(argc, argv, &config, &trust, &notes, &report))
 	{

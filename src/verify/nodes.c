@@ -16,12 +16,12 @@
 static AlStatus
 compare(AlNodes *nodes, unsigned level)
 {
-	uint64_t last = nodes->count[level] - 1;
-	AlTile	 tile = {false, level, last / AL_MERKLE_TILE_WIDTH,
-					 (unsigned) (last % AL_MERKLE_TILE_WIDTH) + 1};
-	uint64_t first = tile.index * AL_MERKLE_TILE_WIDTH;
-	unsigned shift = level * AL_MERKLE_TILE_HEIGHT;
-	AlStatus status;
+	uint64_t	last = nodes->count[level] - 1;
+	AlTile		tile = {false, level, last / AL_MERKLE_TILE_WIDTH,
+	(unsigned) (last % AL_MERKLE_TILE_WIDTH) + 1};
+	uint64_t	first = tile.index * AL_MERKLE_TILE_WIDTH;
+	unsigned	shift = level * AL_MERKLE_TILE_HEIGHT;
+	AlStatus	status;
 
 	al_buf_reset(&nodes->path);
 	status = al_tlog_format_tile_path(&tile, &nodes->path, nodes->err);
@@ -49,9 +49,9 @@ compare(AlNodes *nodes, unsigned level)
 		if (memcmp(nodes->bytes.data + i * sizeof(AlHash),
 				   nodes->tile[level][i].bytes, sizeof(AlHash)) != 0)
 			al_report_finding(
-				nodes->report, "node", (int64_t) ((first + i) << shift), NULL,
-				"node %" PRIu64 " of level %u does not fit the leaves",
-				first + i, shift);
+							  nodes->report, "node", (int64_t) ((first + i) << shift), NULL,
+							  "node %" PRIu64 " of level %u does not fit the leaves",
+							  first + i, shift);
 	return AL_OK;
 }
 
@@ -59,22 +59,22 @@ compare(AlNodes *nodes, unsigned level)
 AlStatus
 al_nodes_add(void *arg, unsigned level, uint64_t index, const AlHash *hash)
 {
-	AlNodes *nodes = arg;
-	unsigned tile_level = level / AL_MERKLE_TILE_HEIGHT;
+	AlNodes    *nodes = arg;
+	unsigned	tile_level = level / AL_MERKLE_TILE_HEIGHT;
 
 	if (nodes->source->tile == NULL || tile_level > AL_NODES_LEVELS)
 		return AL_OK;
 	nodes->tile[tile_level][index % AL_MERKLE_TILE_WIDTH] = *hash;
 	nodes->count[tile_level] = index + 1;
 	return (index + 1) % AL_MERKLE_TILE_WIDTH == 0 ? compare(nodes, tile_level)
-												   : AL_OK;
+		: AL_OK;
 }
 
 /* Compares the tiles that are not full. */
 AlStatus
 al_nodes_finish(AlNodes *nodes)
 {
-	AlStatus status = AL_OK;
+	AlStatus	status = AL_OK;
 
 	for (unsigned level = 1; level <= AL_NODES_LEVELS && status == AL_OK;
 		 level++)

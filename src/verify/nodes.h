@@ -16,17 +16,17 @@
 
 typedef struct AlNodes
 {
-	AlSource *source;
-	AlReport *report;
-	AlBuf	  path;
-	AlBuf	  bytes;
-	AlError	 *err;
-	uint64_t  count[AL_NODES_LEVELS + 1]; /* nodes so far; [1] is level 8 */
-	AlHash	  tile[AL_NODES_LEVELS + 1][AL_MERKLE_TILE_WIDTH];
+	AlSource   *source;
+	AlReport   *report;
+	AlBuf		path;
+	AlBuf		bytes;
+	AlError    *err;
+	uint64_t	count[AL_NODES_LEVELS + 1]; /* nodes so far; [1] is level 8 */
+	AlHash		tile[AL_NODES_LEVELS + 1][AL_MERKLE_TILE_WIDTH];
 } AlNodes;
 
 extern AlStatus
-al_nodes_add(void *nodes, unsigned level, uint64_t index, const AlHash *hash);
+			al_nodes_add(void *nodes, unsigned level, uint64_t index, const AlHash *hash);
 extern AlStatus al_nodes_finish(AlNodes *nodes);
 
-#endif /* AUDIT_LOG_NODES_H */
+#endif							/* AUDIT_LOG_NODES_H */

@@ -19,7 +19,7 @@
 AlStatus
 al_notes_keep(AlNotes *notes, const char *path, AlError *err)
 {
-	AlKept *larger =
+	AlKept	   *larger =
 		realloc(notes->kept, ((size_t) notes->n_kept + 1) * sizeof(AlKept));
 	AlKept	   *kept;
 	const char *end;
@@ -40,7 +40,7 @@ al_notes_keep(AlNotes *notes, const char *path, AlError *err)
 	end = strstr(kept->note.data, "\n\n");
 	if (al_tlog_parse_checkpoint(kept->note.data,
 								 end ? (size_t) (end - kept->note.data) + 1
-									 : kept->note.len,
+								 : kept->note.len,
 								 &kept->checkpoint, &reason) != AL_OK)
 		return al_status_fail(err, AL_INVALID, "\"%.100s\": %.100s", path,
 							  reason.reason);
@@ -50,8 +50,8 @@ al_notes_keep(AlNotes *notes, const char *path, AlError *err)
 static int
 by_size(const void *a, const void *b)
 {
-	uint64_t x = ((const AlKept *) a)->checkpoint.size;
-	uint64_t y = ((const AlKept *) b)->checkpoint.size;
+	uint64_t	x = ((const AlKept *) a)->checkpoint.size;
+	uint64_t	y = ((const AlKept *) b)->checkpoint.size;
 
 	return (x > y) - (x < y);
 }
@@ -59,7 +59,7 @@ by_size(const void *a, const void *b)
 AlStatus
 al_notes_begin(AlNotes *notes, AlSha256 *sha)
 {
-	AlFrontier empty = {0};
+	AlFrontier	empty = {0};
 
 	if (notes->n_kept > 0)
 		qsort(notes->kept, (size_t) notes->n_kept, sizeof(AlKept), by_size);
@@ -73,8 +73,8 @@ al_notes_begin(AlNotes *notes, AlSha256 *sha)
 static AlStatus
 check_kept(AlNotes *notes, const AlKept *kept, AlError *err)
 {
-	AlNote	 parts;
-	AlStatus status;
+	AlNote		parts;
+	AlStatus	status;
 
 	if (notes->trust->n_publics == 0)
 		return AL_OK;
@@ -110,9 +110,9 @@ accept_followed(AlNotes *notes, AlError *err)
 
 	while (text < end && status == AL_OK)
 	{
-		size_t len = (size_t) ((const char *) memchr(text, '\n',
-													 (size_t) (end - text)) -
-							   text);
+		size_t		len = (size_t) ((const char *) memchr(text, '\n',
+														  (size_t) (end - text)) -
+									text);
 
 		status = al_trust_add_verifier(notes->trust, text, len, err);
 		text += len + 1;
@@ -128,9 +128,9 @@ al_notes_grown(AlNotes *notes, AlSha256 *sha, const AlFrontier *frontier)
 	while (notes->next < notes->n_kept &&
 		   notes->kept[notes->next].checkpoint.size <= frontier->size)
 	{
-		AlKept	*kept = &notes->kept[notes->next++];
-		AlHash	 root;
-		AlStatus status;
+		AlKept	   *kept = &notes->kept[notes->next++];
+		AlHash		root;
+		AlStatus	status;
 
 		if (kept->checkpoint.size < frontier->size)
 			continue;
@@ -140,8 +140,8 @@ al_notes_grown(AlNotes *notes, AlSha256 *sha, const AlFrontier *frontier)
 		kept->compared = true;
 		if (memcmp(&root, &kept->checkpoint.root, sizeof(root)) != 0)
 			al_report_finding(
-				notes->report, "checkpoint", (int64_t) kept->checkpoint.size,
-				NULL, "checkpoint \"%s\" has another root", kept->path);
+							  notes->report, "checkpoint", (int64_t) kept->checkpoint.size,
+							  NULL, "checkpoint \"%s\" has another root", kept->path);
 	}
 	return AL_OK;
 }
@@ -164,8 +164,8 @@ note_origin(AlNotes *notes, const AlBlock *block)
 static AlStatus
 check_lines(AlNotes *notes, const AlBlock *block, AlError *err)
 {
-	AlNote parts;
-	bool   any = false;
+	AlNote		parts;
+	bool		any = false;
 
 	notes->last_signed = false;
 	/* Without a line it is a checkpoint that nobody has signed. */
@@ -184,15 +184,15 @@ check_lines(AlNotes *notes, const AlBlock *block, AlError *err)
 		const char *end = strchr(line, '\n') + 1;
 		int			which = -1;
 		AlStatus	status = al_note_verify_line(
-			   parts.text, parts.text_len, line, (size_t) (end - line),
-			   notes->trust->keys, notes->trust->n_keys, &which, err);
+												 parts.text, parts.text_len, line, (size_t) (end - line),
+												 notes->trust->keys, notes->trust->n_keys, &which, err);
 
 		if (status == AL_NO_MEMORY || status == AL_FAILED)
 			return status;
 		if (status != AL_OK)
 			al_report_finding(
-				notes->report, "signature", (int64_t) block->size, NULL,
-				"block %" PRId64 ": %s", block->number, err->reason);
+							  notes->report, "signature", (int64_t) block->size, NULL,
+							  "block %" PRId64 ": %s", block->number, err->reason);
 		else if (which >= 0)
 			any = true;
 		line = end;
@@ -213,17 +213,17 @@ al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 	if (!block->has_checkpoint)
 	{
 		al_report_finding(
-			notes->report, "generation", (int64_t) block->first_leaf, NULL,
-			"generation %" PRId64 " is missing", block->generation);
+						  notes->report, "generation", (int64_t) block->first_leaf, NULL,
+						  "generation %" PRId64 " is missing", block->generation);
 		notes->last_signed = false;
 		return AL_OK;
 	}
 	if (claimed->size != block->size ||
 		memcmp(&claimed->root, &block->root, sizeof(AlHash)) != 0)
 		al_report_finding(
-			notes->report, "checkpoint", (int64_t) block->size, NULL,
-			"block %" PRId64 " has a checkpoint of something else",
-			block->number);
+						  notes->report, "checkpoint", (int64_t) block->size, NULL,
+						  "block %" PRId64 " has a checkpoint of something else",
+						  block->number);
 	/* An idle ledger repeats its checkpoint. */
 	if (block->note.len == notes->last.len && notes->last.len > 0 &&
 		memcmp(block->note.data, notes->last.data, block->note.len) == 0)
@@ -233,16 +233,16 @@ al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 	if (notes->origin.len != claimed->origin_len ||
 		memcmp(notes->origin.data, claimed->origin, claimed->origin_len) != 0)
 	{
-		AlStatus status = al_trust_bind(notes->trust, claimed->origin,
-										claimed->origin_len, err);
+		AlStatus	status = al_trust_bind(notes->trust, claimed->origin,
+										   claimed->origin_len, err);
 
 		if (status == AL_NO_MEMORY)
 			return status;
 		if (block->generation == notes->generation)
 			al_report_finding(
-				notes->report, "generation", (int64_t) block->first_leaf, NULL,
-				"block %" PRId64 " has another origin than its generation",
-				block->number);
+							  notes->report, "generation", (int64_t) block->first_leaf, NULL,
+							  "block %" PRId64 " has another origin than its generation",
+							  block->number);
 		note_origin(notes, block);
 	}
 	notes->generation = block->generation;
@@ -255,17 +255,17 @@ al_notes_finish(AlNotes *notes, uint64_t size, AlError *err)
 {
 	for (int i = 0; i < notes->n_kept; i++)
 	{
-		AlKept	*kept = &notes->kept[i];
-		AlStatus status = check_kept(notes, kept, err);
+		AlKept	   *kept = &notes->kept[i];
+		AlStatus	status = check_kept(notes, kept, err);
 
 		if (status != AL_OK)
 			return status;
 		if (!kept->known_origin && size > 0)
 			al_report_finding(
-				notes->report, "checkpoint", (int64_t) kept->checkpoint.size,
-				NULL, "checkpoint \"%s\" is of another ledger, \"%.*s\"",
-				kept->path, (int) kept->checkpoint.origin_len,
-				kept->checkpoint.origin);
+							  notes->report, "checkpoint", (int64_t) kept->checkpoint.size,
+							  NULL, "checkpoint \"%s\" is of another ledger, \"%.*s\"",
+							  kept->path, (int) kept->checkpoint.origin_len,
+							  kept->checkpoint.origin);
 		if (kept->checkpoint.size > size)
 			al_report_finding(notes->report, "rolled_back", (int64_t) size,
 							  NULL,
@@ -281,8 +281,8 @@ al_notes_finish(AlNotes *notes, uint64_t size, AlError *err)
 	}
 	if (notes->trust->n_publics > 0 && size > 0 && !notes->last_signed)
 		al_report_finding(
-			notes->report, "signature", (int64_t) size, NULL,
-			"the last checkpoint is not signed by a key that is trusted");
+						  notes->report, "signature", (int64_t) size, NULL,
+						  "the last checkpoint is not signed by a key that is trusted");
 	if (notes->last.failed || notes->origin.failed || notes->followed.failed)
 		return al_status_fail(err, AL_NO_MEMORY, "out of memory");
 	return AL_OK;

@@ -12,36 +12,37 @@
 
 typedef struct AlKept
 {
-	const char	*path;
-	AlBuf		 note;
-	AlCheckpoint checkpoint; /* points into note */
-	bool		 compared;
-	bool		 known_origin;
+	const char *path;
+	AlBuf		note;
+	AlCheckpoint checkpoint;	/* points into note */
+	bool		compared;
+	bool		known_origin;
 } AlKept;
 
 typedef struct AlNotes
 {
-	AlTrust	 *trust;
-	AlReport *report;
-	AlKept	 *kept; /* by size, once al_notes_begin() has sorted them */
-	int		  n_kept;
-	int		  next;		  /* first that is larger than the tree so far */
-	AlBuf	  last;		  /* note of the block before */
-	AlBuf	  origin;	  /* of the block before */
-	int64_t	  generation; /* likewise */
-	AlBuf	  followed;	  /* verifiers of keys that wait to be trusted */
-	uint64_t  signed_notes;
-	bool	  last_signed; /* the last block's, by a trusted key */
+	AlTrust    *trust;
+	AlReport   *report;
+	AlKept	   *kept;			/* by size, once al_notes_begin() has sorted
+								 * them */
+	int			n_kept;
+	int			next;			/* first that is larger than the tree so far */
+	AlBuf		last;			/* note of the block before */
+	AlBuf		origin;			/* of the block before */
+	int64_t		generation;		/* likewise */
+	AlBuf		followed;		/* verifiers of keys that wait to be trusted */
+	uint64_t	signed_notes;
+	bool		last_signed;	/* the last block's, by a trusted key */
 } AlNotes;
 
 extern AlStatus al_notes_keep(AlNotes *notes, const char *path, AlError *err);
 extern AlStatus al_notes_begin(AlNotes *notes, AlSha256 *sha);
 extern void al_notes_follow(AlNotes *notes, const char *verifier, size_t len);
 extern AlStatus
-al_notes_grown(AlNotes *notes, AlSha256 *sha, const AlFrontier *frontier);
+			al_notes_grown(AlNotes *notes, AlSha256 *sha, const AlFrontier *frontier);
 extern AlStatus
-al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err);
+			al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err);
 extern AlStatus al_notes_finish(AlNotes *notes, uint64_t size, AlError *err);
-extern void		al_notes_free(AlNotes *notes);
+extern void al_notes_free(AlNotes *notes);
 
-#endif /* AUDIT_LOG_NOTES_H */
+#endif							/* AUDIT_LOG_NOTES_H */

@@ -23,8 +23,8 @@ static void
 add(AlPresence *presence, const uint8_t id[16], bool leaf)
 {
 	/* The end of an id is random. */
-	size_t	 bucket = (size_t) id[14] << 8 | id[15];
-	uint64_t half[2];
+	size_t		bucket = (size_t) id[14] << 8 | id[15];
+	uint64_t	half[2];
 
 	memcpy(half, id, sizeof(half));
 	if (leaf)
@@ -44,18 +44,18 @@ add(AlPresence *presence, const uint8_t id[16], bool leaf)
 static bool
 is_even(const AlPresence *presence, const uint8_t id[16])
 {
-	size_t bucket = (size_t) id[14] << 8 | id[15];
+	size_t		bucket = (size_t) id[14] << 8 | id[15];
 
 	return presence->buckets[bucket].count == 0 &&
-		   presence->buckets[bucket].sum[0] == 0 &&
-		   presence->buckets[bucket].sum[1] == 0;
+		presence->buckets[bucket].sum[0] == 0 &&
+		presence->buckets[bucket].sum[1] == 0;
 }
 
 /* A leaf whose record is stored. */
 void
 al_presence_leaf(AlPresence *presence, const AlEntry *entry)
 {
-	uint8_t id[16];
+	uint8_t		id[16];
 
 	if (entry->present && entry->record_expire > presence->from &&
 		al_entry_id_bytes(entry->id, id))
@@ -66,7 +66,7 @@ al_presence_leaf(AlPresence *presence, const AlEntry *entry)
 static int64_t
 made_at(const uint8_t id[16])
 {
-	int64_t ms = 0;
+	int64_t		ms = 0;
 
 	for (int i = 0; i < 6; i++)
 		ms = ms << 8 | id[i];
@@ -81,20 +81,20 @@ is_expected(const AlPresence *presence, const AlStored *stored,
 	if (stored->expire <= presence->from)
 		return false;
 	return presence->moved_at != INT64_MIN ||
-		   al_block_sees(last, stored->txid);
+		al_block_sees(last, stored->txid);
 }
 
 static AlStatus
 add_stored(AlPresence *presence, AlSource *source, const AlBlock *last,
 		   AlReport *report, AlError *err)
 {
-	AlStored stored;
-	AlStatus status;
-	bool	 end;
-	char	 id[37];
+	AlStored	stored;
+	AlStatus	status;
+	bool		end;
+	char		id[37];
 
 	while ((status = source->stored_next(source, &stored, &end, err)) ==
-			   AL_OK &&
+		   AL_OK &&
 		   !end)
 	{
 		if (is_expected(presence, &stored, last))
@@ -118,14 +118,14 @@ static AlStatus
 collect(const AlPresence *presence, AlSource *source, const AlBlock *last,
 		AlIdMap *suspects, bool *all, AlError *err)
 {
-	AlStored   stored;
-	AlStatus   status;
-	bool	   end;
-	AlIdEntry *entry;
+	AlStored	stored;
+	AlStatus	status;
+	bool		end;
+	AlIdEntry  *entry;
 
 	*all = true;
 	while ((status = source->stored_next(source, &stored, &end, err)) ==
-			   AL_OK &&
+		   AL_OK &&
 		   !end)
 	{
 		if (!is_expected(presence, &stored, last) ||
@@ -145,12 +145,12 @@ static bool
 is_stray(const AlPresence *presence, const AlIdEntry *entry,
 		 const AlSource *source, const AlBlock *last)
 {
-	uint64_t txid = (uint64_t) entry->expire;
+	uint64_t	txid = (uint64_t) entry->expire;
 
 	if (presence->moved_at == INT64_MIN || al_block_sees(last, txid))
 		return true;
 	return txid >= source->next_txid &&
-		   made_at(entry->id) <= presence->moved_at;
+		made_at(entry->id) <= presence->moved_at;
 }
 
 /* Tells of what was not found; returns how many that are. */
@@ -159,8 +159,8 @@ report_strays(const AlPresence *presence, const AlIdMap *suspects,
 			  const AlSource *source, const AlBlock *last, bool each,
 			  AlReport *report)
 {
-	uint64_t n = 0;
-	char	 text[37];
+	uint64_t	n = 0;
+	char		text[37];
 
 	for (size_t i = 0; i < suspects->room; i++)
 	{
@@ -186,19 +186,19 @@ AlStatus
 al_presence_check(AlPresence *presence, AlSource *source, const AlBlock *last,
 				  uint64_t missing, AlReport *report, AlError *err)
 {
-	AlIdMap	   suspects = {0};
-	AlIdEntry *entry;
-	uint8_t	   id[16];
-	bool	   end;
-	bool	   all;
-	bool	   even = true;
-	uint64_t   strays;
-	AlStatus   status = add_stored(presence, source, last, report, err);
+	AlIdMap		suspects = {0};
+	AlIdEntry  *entry;
+	uint8_t		id[16];
+	bool		end;
+	bool		all;
+	bool		even = true;
+	uint64_t	strays;
+	AlStatus	status = add_stored(presence, source, last, report, err);
 
 	for (size_t i = 0; i < AL_PRESENCE_BUCKETS && even; i++)
 		even = presence->buckets[i].count == 0 &&
-			   presence->buckets[i].sum[0] == 0 &&
-			   presence->buckets[i].sum[1] == 0;
+			presence->buckets[i].sum[0] == 0 &&
+			presence->buckets[i].sum[1] == 0;
 	if (status != AL_OK || even)
 		return status;
 	status = collect(presence, source, last, &suspects, &all, err);

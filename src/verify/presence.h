@@ -15,19 +15,20 @@
 
 typedef struct AlPresence
 {
-	int64_t	 from;	   /* records that expire before are left out */
-	int64_t	 moved_at; /* start of the last cluster; INT64_MIN: the first */
-	uint64_t waiting;  /* not sealed yet */
+	int64_t		from;			/* records that expire before are left out */
+	int64_t		moved_at;		/* start of the last cluster; INT64_MIN: the
+								 * first */
+	uint64_t	waiting;		/* not sealed yet */
 	struct
 	{
-		uint64_t count;	 /* leaves less stored records */
-		uint64_t sum[2]; /* of their ids, likewise */
-	} buckets[AL_PRESENCE_BUCKETS];
+		uint64_t	count;		/* leaves less stored records */
+		uint64_t	sum[2];		/* of their ids, likewise */
+	}			buckets[AL_PRESENCE_BUCKETS];
 } AlPresence;
 
 extern void al_presence_leaf(AlPresence *presence, const AlEntry *entry);
 extern AlStatus
-al_presence_check(AlPresence *presence, AlSource *source, const AlBlock *last,
-				  uint64_t missing, AlReport *report, AlError *err);
+			al_presence_check(AlPresence *presence, AlSource *source, const AlBlock *last,
+							  uint64_t missing, AlReport *report, AlError *err);
 
-#endif /* AUDIT_LOG_PRESENCE_H */
+#endif							/* AUDIT_LOG_PRESENCE_H */

@@ -19,8 +19,8 @@
 static void
 format_time(int64_t micros, char text[32])
 {
-	time_t	  seconds = (time_t) (micros / 1000000);
-	struct tm parts;
+	time_t		seconds = (time_t) (micros / 1000000);
+	struct tm	parts;
 
 	if (gmtime_r(&seconds, &parts) == NULL ||
 		strftime(text, 32, "%Y-%m-%d %H:%M:%S UTC", &parts) == 0)
@@ -30,7 +30,7 @@ format_time(int64_t micros, char text[32])
 static void
 find_deleted(AlRecords *records, int64_t leaf, const char *id, int64_t expire)
 {
-	char when[32];
+	char		when[32];
 
 	format_time(expire, when);
 	if (expire == AL_ENTRY_NEVER)
@@ -45,8 +45,8 @@ find_deleted(AlRecords *records, int64_t leaf, const char *id, int64_t expire)
 static void
 check_gone(AlRecords *records, const AlEntry *entry)
 {
-	uint8_t	   id[16];
-	AlIdEntry *gone;
+	uint8_t		id[16];
+	AlIdEntry  *gone;
 
 	if (entry->expire <= records->now && !entry->missing)
 	{
@@ -54,7 +54,7 @@ check_gone(AlRecords *records, const AlEntry *entry)
 		return;
 	}
 	gone = al_entry_id_bytes(entry->id, id) ? al_idmap_put(&records->gone, id)
-											: NULL;
+		: NULL;
 	if (gone == NULL)
 	{
 		find_deleted(records, (int64_t) entry->leaf, entry->id, entry->expire);
@@ -68,10 +68,10 @@ check_gone(AlRecords *records, const AlEntry *entry)
 static void
 read_event(AlRecords *records, const AlEntry *entry)
 {
-	AlBuf	   json = {0};
-	AlFields   event;
-	uint8_t	   id[16];
-	AlIdEntry *gone;
+	AlBuf		json = {0};
+	AlFields	event;
+	uint8_t		id[16];
+	AlIdEntry  *gone;
 
 	if (al_fields_text(&entry->fields, "entity", &json) &&
 		al_fields_read(&event, json.data, json.len, NULL) == AL_OK)
@@ -97,10 +97,10 @@ read_event(AlRecords *records, const AlEntry *entry)
 static AlStatus
 check_signature(AlRecords *records, const AlEntry *entry, AlError *err)
 {
-	uint8_t		 signature[AL_SIGNATURE_MAX];
-	size_t		 len;
+	uint8_t		signature[AL_SIGNATURE_MAX];
+	size_t		len;
 	AlPublicKey *key;
-	AlStatus	 status;
+	AlStatus	status;
 
 	if (records->trust->n_records == 0 ||
 		!al_fields_text(&entry->fields, "key_id", &records->text))
@@ -137,7 +137,7 @@ check_signature(AlRecords *records, const AlEntry *entry, AlError *err)
 AlStatus
 al_records_check(AlRecords *records, const AlEntry *entry, AlError *err)
 {
-	char when[32];
+	char		when[32];
 
 	records->generation = 0;
 	if (!entry->present)
@@ -160,7 +160,7 @@ al_records_check(AlRecords *records, const AlEntry *entry, AlError *err)
 		al_report_finding(records->report, "changed", (int64_t) entry->leaf,
 						  entry->id, "it was sealed %s%s",
 						  entry->expire == AL_ENTRY_NEVER ? "never to expire"
-														  : "to expire at ",
+						  : "to expire at ",
 						  entry->expire == AL_ENTRY_NEVER ? "" : when);
 	}
 	if (entry->is_event)
@@ -171,8 +171,8 @@ al_records_check(AlRecords *records, const AlEntry *entry, AlError *err)
 static int
 by_leaf(const void *a, const void *b)
 {
-	int64_t x = ((const AlIdEntry *) a)->leaf;
-	int64_t y = ((const AlIdEntry *) b)->leaf;
+	int64_t		x = ((const AlIdEntry *) a)->leaf;
+	int64_t		y = ((const AlIdEntry *) b)->leaf;
 
 	return (x > y) - (x < y);
 }
@@ -181,8 +181,8 @@ by_leaf(const void *a, const void *b)
 AlStatus
 al_records_finish(AlRecords *records, AlSource *source, AlError *err)
 {
-	AlIdMap *gone = &records->gone;
-	size_t	 n = 0;
+	AlIdMap    *gone = &records->gone;
+	size_t		n = 0;
 
 	for (size_t i = 0; i < gone->room; i++)
 		if (gone->entries[i].used)
@@ -191,9 +191,9 @@ al_records_finish(AlRecords *records, AlSource *source, AlError *err)
 		qsort(gone->entries, n, sizeof(AlIdEntry), by_leaf);
 	for (size_t i = 0; i < n; i++)
 	{
-		AlIdEntry *entry = &gone->entries[i];
-		AlStatus   status = AL_OK;
-		char	   id[37];
+		AlIdEntry  *entry = &gone->entries[i];
+		AlStatus	status = AL_OK;
+		char		id[37];
 
 		al_idmap_format(entry->id, id);
 		if (!entry->found && source->erased)

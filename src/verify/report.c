@@ -14,7 +14,7 @@
 #include "report.h"
 
 #define DETAIL_MAX 512
-#define PROGRESS_EVERY 0.3 /* seconds */
+#define PROGRESS_EVERY 0.3		/* seconds */
 
 static double
 seconds_now(void)
@@ -75,10 +75,10 @@ print_plain(const char *text)
 
 void
 al_report_finding(AlReport *report, const char *kind, int64_t leaf,
-				  const char *id, const char *format, ...)
+				  const char *id, const char *format,...)
 {
-	char	detail[DETAIL_MAX];
-	va_list args;
+	char		detail[DETAIL_MAX];
+	va_list		args;
 
 	va_start(args, format);
 	(void) vsnprintf(detail, sizeof(detail), format, args);
@@ -116,7 +116,7 @@ void
 al_report_progress(AlReport *report, const char *what, uint64_t done,
 				   uint64_t total)
 {
-	double now;
+	double		now;
 
 	if (!report->progress)
 		return;
@@ -137,9 +137,9 @@ al_report_progress(AlReport *report, const char *what, uint64_t done,
 }
 
 void
-al_report_say(AlReport *report, const char *format, ...)
+al_report_say(AlReport *report, const char *format,...)
 {
-	va_list args;
+	va_list		args;
 
 	if (report->quiet)
 		return;

@@ -23,43 +23,43 @@ typedef struct AlSource AlSource;
 /* A record that is stored, sealed or not. */
 typedef struct AlStored
 {
-	uint8_t	 id[16];
-	uint64_t txid;
-	int64_t	 expire; /* microseconds since 1970, INT64_MAX: never */
+	uint8_t		id[16];
+	uint64_t	txid;
+	int64_t		expire;			/* microseconds since 1970, INT64_MAX: never */
 } AlStored;
 
 struct AlSource
 {
-	void	*state;
-	uint64_t total; /* leaves to come; 0: not known */
-	int64_t	 now;	/* of the source, microseconds since 1970 */
+	void	   *state;
+	uint64_t	total;			/* leaves to come; 0: not known */
+	int64_t		now;			/* of the source, microseconds since 1970 */
 
-	AlStatus (*next_leaf)(AlSource *source, const char **line, size_t *len,
-						  AlError *err);
-	AlStatus (*next_block)(AlSource *source, const char **line, size_t *len,
-						   AlError *err);
+	AlStatus	(*next_leaf) (AlSource *source, const char **line, size_t *len,
+							  AlError *err);
+	AlStatus	(*next_block) (AlSource *source, const char **line, size_t *len,
+							   AlError *err);
 	/* AL_MISMATCH with a reason: it cannot be had. */
-	AlStatus (*tile)(AlSource *source, const char *path, AlBuf *bytes,
-					 AlError *err);
+	AlStatus	(*tile) (AlSource *source, const char *path, AlBuf *bytes,
+						 AlError *err);
 
 	/*
 	 * What only a database knows; NULL elsewhere.  stored_next() follows the
 	 * leaves, then sealed_next() gives the ids of all leaves once more.
 	 */
-	AlStatus (*stored_next)(AlSource *source, AlStored *stored, bool *end,
-							AlError *err);
-	AlStatus (*sealed_next)(AlSource *source, uint8_t id[16], bool *end,
-							AlError *err);
-	AlStatus (*erased)(AlSource *source, const char *id, bool *erased,
-					   AlError *err);
-	uint64_t next_txid; /* first that has not begun */
+	AlStatus	(*stored_next) (AlSource *source, AlStored *stored, bool *end,
+								AlError *err);
+	AlStatus	(*sealed_next) (AlSource *source, uint8_t id[16], bool *end,
+								AlError *err);
+	AlStatus	(*erased) (AlSource *source, const char *id, bool *erased,
+						   AlError *err);
+	uint64_t	next_txid;		/* first that has not begun */
 
-	void (*close)(AlSource *source);
+	void		(*close) (AlSource *source);
 };
 
 extern AlStatus al_live_open(AlSource *source, const char *conninfo,
 							 const char *save, AlError *err);
 extern AlStatus
-al_files_open(AlSource *source, const char *folder, AlError *err);
+			al_files_open(AlSource *source, const char *folder, AlError *err);
 
-#endif /* AUDIT_LOG_SOURCE_H */
+#endif							/* AUDIT_LOG_SOURCE_H */

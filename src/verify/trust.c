@@ -20,10 +20,10 @@
 AlStatus
 al_trust_read_file(const char *path, AlBuf *out, AlError *err)
 {
-	FILE  *file = fopen(path, "rb");
-	char   chunk[8192];
-	size_t got;
-	bool   failed;
+	FILE	   *file = fopen(path, "rb");
+	char		chunk[8192];
+	size_t		got;
+	bool		failed;
 
 	if (file == NULL)
 		return al_status_fail(err, AL_FAILED, "could not open \"%.150s\": %s",
@@ -50,7 +50,7 @@ al_trust_read_file(const char *path, AlBuf *out, AlError *err)
 static void *
 grow(void *array, int n, size_t size, AlError *err)
 {
-	void *larger = realloc(array, ((size_t) n + 1) * size);
+	void	   *larger = realloc(array, ((size_t) n + 1) * size);
 
 	if (larger == NULL)
 		(void) al_status_fail(err, AL_NO_MEMORY, "out of memory");
@@ -76,9 +76,9 @@ add_public(AlPublicKey ***list, int *n, AlPublicKey *key, AlError *err)
 static AlStatus
 accept(AlTrust *trust, AlPublicKey *key, const char *name, AlError *err)
 {
-	AlNoteKey *larger;
-	AlNoteKey  named;
-	AlStatus   status = al_note_use_key(name, key, &named, err);
+	AlNoteKey  *larger;
+	AlNoteKey	named;
+	AlStatus	status = al_note_use_key(name, key, &named, err);
 
 	if (status != AL_OK)
 		return status;
@@ -98,8 +98,8 @@ accept(AlTrust *trust, AlPublicKey *key, const char *name, AlError *err)
 AlStatus
 al_trust_bind(AlTrust *trust, const char *name, size_t len, AlError *err)
 {
-	char	 text[AL_NOTE_NAME_MAX + 1];
-	AlStatus status = AL_OK;
+	char		text[AL_NOTE_NAME_MAX + 1];
+	AlStatus	status = AL_OK;
 
 	if (len > AL_NOTE_NAME_MAX)
 		return al_status_fail(err, AL_INVALID, "the origin is too long");
@@ -114,8 +114,8 @@ AlStatus
 al_trust_add_verifier(AlTrust *trust, const char *verifier, size_t len,
 					  AlError *err)
 {
-	AlNoteKey key;
-	AlStatus  status = al_note_parse_verifier(verifier, len, &key, err);
+	AlNoteKey	key;
+	AlStatus	status = al_note_parse_verifier(verifier, len, &key, err);
 
 	if (status != AL_OK)
 	{
@@ -133,18 +133,18 @@ static AlStatus
 add_text(AlTrust *trust, const char *text, AlError *err)
 {
 	AlPublicKey *key = NULL;
-	AlStatus	 status;
+	AlStatus	status;
 
 	if (strstr(text, "-----BEGIN") != NULL)
 	{
 		status = al_crypto_load_public_key(text, strlen(text), &key, err);
 		return status == AL_OK
-				   ? add_public(&trust->publics, &trust->n_publics, key, err)
-				   : status;
+			? add_public(&trust->publics, &trust->n_publics, key, err)
+			: status;
 	}
 	for (status = AL_OK; *text && status == AL_OK;)
 	{
-		size_t len = strcspn(text, "\r\n");
+		size_t		len = strcspn(text, "\r\n");
 
 		if (len > 0)
 			status = al_trust_add_verifier(trust, text, len, err);
@@ -157,10 +157,10 @@ add_text(AlTrust *trust, const char *text, AlError *err)
 AlStatus
 al_trust_add(AlTrust *trust, const char *key, AlError *err)
 {
-	AlBuf	 text = {0};
-	FILE	*file = fopen(key, "rb");
-	int		 before = trust->n_publics;
-	AlStatus status;
+	AlBuf		text = {0};
+	FILE	   *file = fopen(key, "rb");
+	int			before = trust->n_publics;
+	AlStatus	status;
 
 	if (file == NULL && strchr(key, '+') != NULL)
 		return al_trust_add_verifier(trust, key, strlen(key), err);
@@ -179,16 +179,16 @@ al_trust_add(AlTrust *trust, const char *key, AlError *err)
 AlStatus
 al_trust_add_record_key(AlTrust *trust, const char *path, AlError *err)
 {
-	AlBuf		 text = {0};
+	AlBuf		text = {0};
 	AlPublicKey *key = NULL;
-	AlStatus	 status = al_trust_read_file(path, &text, err);
+	AlStatus	status = al_trust_read_file(path, &text, err);
 
 	if (status == AL_OK)
 		status = al_crypto_load_public_key(text.data, text.len, &key, err);
 	al_buf_free(&text);
 	return status == AL_OK
-			   ? add_public(&trust->records, &trust->n_records, key, err)
-			   : status;
+		? add_public(&trust->records, &trust->n_records, key, err)
+		: status;
 }
 
 /* The key with an id, or NULL. */
