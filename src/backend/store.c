@@ -400,8 +400,7 @@ fill_any_index(Relation rel, Relation index, TupleTableSlot **slots,
 	result.ri_IndexRelationInfo = &info;
 	for (int n = 0; n < nslots; n++)
 	{
-		(void) ExecInsertIndexTuples(&result, slots[n], estate, false, false,
-									 NULL, NIL);
+		al_compat_insert_index_tuples(&result, slots[n], estate);
 		ResetPerTupleExprContext(estate);
 	}
 	FreeExecutorState(estate);
