@@ -17,11 +17,11 @@ EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
 	RETURN concat_ws(E'\n', SQLSTATE || ' ' || SQLERRM, 'DETAIL ' || nullif(detail, ''), 'HINT ' || nullif(hint, ''));
 END $$;
-CREATE FUNCTION try_pipe(json text) RETURNS text LANGUAGE sql AS $$
-	SELECT canonical.attempt(format('SELECT audit.canonical(%L)', json))
+CREATE FUNCTION try_pipe(record text) RETURNS text LANGUAGE sql AS $$
+	SELECT canonical.attempt(format('SELECT audit.canonical(%L)', record))
 $$;
-CREATE FUNCTION try_strict(json text) RETURNS text LANGUAGE sql AS $$
-	SELECT canonical.attempt(format('SELECT audit.canonical_strict(%L)', json))
+CREATE FUNCTION try_strict(record text) RETURNS text LANGUAGE sql AS $$
+	SELECT canonical.attempt(format('SELECT audit.canonical_strict(%L)', record))
 $$;
 
 -- The signed record of Kong's page.

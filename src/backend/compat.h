@@ -30,6 +30,15 @@ al_compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot,
 #endif
 }
 
+/* Lets go of what an index keeps between the insertions of a statement. */
+static inline void
+al_compat_index_insert_done(Relation index, IndexInfo *info)
+{
+#if PG_VERSION_NUM >= 170000
+	index_insert_cleanup(index, info);
+#endif
+}
+
 static inline IndexScanDesc
 al_compat_index_beginscan(Relation rel, Relation index, Snapshot snapshot,
 						  int nkeys)

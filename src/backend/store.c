@@ -403,6 +403,7 @@ fill_any_index(Relation rel, Relation index, TupleTableSlot **slots,
 		al_compat_insert_index_tuples(&result, slots[n], estate);
 		ResetPerTupleExprContext(estate);
 	}
+	al_compat_index_insert_done(index, info);
 	FreeExecutorState(estate);
 }
 
