@@ -62,6 +62,7 @@ work_end()
 	trap '' HUP INT TERM
 	if [ -z "${keep-}" ] && [ -n "$work" ] && [ -d "$work" ]; then
 		cd / || exit 1
+		[ -z "${frontend-}" ] || kill "$frontend" 2>/dev/null
 		for group in ${lanes-}; do
 			kill -TERM -- "-$group" 2>/dev/null
 		done
