@@ -25,14 +25,14 @@
 
 typedef struct Token
 {
-	char	   secret[MAX_TOKEN];
-	size_t	   len;
-	AlIdentity identity;
+	char		secret[MAX_TOKEN];
+	size_t		len;
+	AlIdentity	identity;
 } Token;
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
-static Token		   *tokens;
-static size_t			ntokens;
+static Token *tokens;
+static size_t ntokens;
 
 static bool
 copy_field(char *to, size_t size, const char *from, size_t len)
@@ -49,14 +49,14 @@ static bool
 parse_line(Token *token, const char *line)
 {
 	static const char blanks[] = " \t\r\n";
-	char			 *fields[] = {token->secret, token->identity.user_name,
-								  token->identity.user_id, token->identity.workspace};
-	size_t sizes[] = {MAX_TOKEN, AL_MAX_NAME, AL_MAX_NAME, AL_MAX_NAME};
+	char	   *fields[] = {token->secret, token->identity.user_name,
+	token->identity.user_id, token->identity.workspace};
+	size_t		sizes[] = {MAX_TOKEN, AL_MAX_NAME, AL_MAX_NAME, AL_MAX_NAME};
 
 	memset(token, 0, sizeof(*token));
 	for (int i = 0; i < 4; i++)
 	{
-		size_t len;
+		size_t		len;
 
 		line += strspn(line, blanks);
 		len = strcspn(line, blanks);
@@ -85,9 +85,9 @@ open_private(const char *file, char *why, size_t why_len)
 	if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 	{
 		snprintf(
-			why, why_len,
-			"token file \"%s\" must be a regular file that only its owner can read (chmod 600)",
-			file);
+				 why, why_len,
+				 "token file \"%s\" must be a regular file that only its owner can read (chmod 600)",
+				 file);
 		fclose(in);
 		return NULL;
 	}
@@ -97,18 +97,18 @@ open_private(const char *file, char *why, size_t why_len)
 bool
 al_auth_load_tokens(const char *file, char *why, size_t why_len)
 {
-	char   line[MAX_TOKEN + 4 * AL_MAX_NAME];
-	FILE  *in = open_private(file, why, why_len);
-	Token *found = NULL;
-	size_t n = 0;
-	int	   lineno = 0;
-	bool   ok = true;
+	char		line[MAX_TOKEN + 4 * AL_MAX_NAME];
+	FILE	   *in = open_private(file, why, why_len);
+	Token	   *found = NULL;
+	size_t		n = 0;
+	int			lineno = 0;
+	bool		ok = true;
 
 	if (in == NULL)
 		return false;
 	while (ok && fgets(line, sizeof(line), in))
 	{
-		Token *more;
+		Token	   *more;
 
 		lineno++;
 		if (line[strspn(line, " \t\r\n")] == '\0' || line[0] == '#')
@@ -126,9 +126,9 @@ al_auth_load_tokens(const char *file, char *why, size_t why_len)
 	if (!ok || n == 0)
 	{
 		snprintf(
-			why, why_len,
-			"token file \"%s\", line %d: expected a token of %d to %d characters, then user name, user id and workspace",
-			file, lineno, MIN_TOKEN, MAX_TOKEN - 1);
+				 why, why_len,
+				 "token file \"%s\", line %d: expected a token of %d to %d characters, then user name, user id and workspace",
+				 file, lineno, MIN_TOKEN, MAX_TOKEN - 1);
 		free(found);
 		return false;
 	}
@@ -185,10 +185,10 @@ al_auth_check_token(const char *authorization, AlIdentity *identity)
 static void
 name_from_certificate(gnutls_session_t session, AlIdentity *identity)
 {
-	unsigned int		  n = 0;
-	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
-	gnutls_x509_crt_t	  crt;
-	size_t				  size = sizeof(identity->user_name);
+	unsigned int n = 0;
+	const		gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
+	gnutls_x509_crt_t crt;
+	size_t		size = sizeof(identity->user_name);
 
 	if (chain == NULL || n == 0 || gnutls_x509_crt_init(&crt) != 0)
 		return;
@@ -206,7 +206,7 @@ al_auth_check_certificate(struct MHD_Connection *mhd, AlIdentity *identity)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	gnutls_session_t session;
-	unsigned int	 status = 0;
+	unsigned int status = 0;
 
 	if (info == NULL || info->tls_session == NULL)
 		return false;
@@ -245,10 +245,10 @@ al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd)
 		MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Host");
 	const char *origin =
 		MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Origin");
-	const char	 *scheme = config->tls_cert ? "https://" : "http://";
-	size_t		  len = host ? host_length(host) : 0;
+	const char *scheme = config->tls_cert ? "https://" : "http://";
+	size_t		len = host ? host_length(host) : 0;
 	unsigned char address[16];
-	bool		  known;
+	bool		known;
 
 	if (origin && host &&
 		(strncasecmp(origin, scheme, strlen(scheme)) != 0 ||
@@ -264,8 +264,8 @@ al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd)
 	known = host_is(host, len, "localhost");
 	if (len > 2 && len < INET6_ADDRSTRLEN)
 	{
-		char   name[INET6_ADDRSTRLEN];
-		size_t bracket = host[0] == '[' && host[len - 1] == ']';
+		char		name[INET6_ADDRSTRLEN];
+		size_t		bracket = host[0] == '[' && host[len - 1] == ']';
 
 		memcpy(name, host + bracket, len - 2 * bracket);
 		name[len - 2 * bracket] = '\0';

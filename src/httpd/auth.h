@@ -16,17 +16,17 @@
 /* Recorded with the request; an empty string is none. */
 typedef struct AlIdentity
 {
-	char user_name[AL_MAX_NAME];
-	char user_id[AL_MAX_NAME];
-	char workspace[AL_MAX_NAME];
+	char		user_name[AL_MAX_NAME];
+	char		user_id[AL_MAX_NAME];
+	char		workspace[AL_MAX_NAME];
 } AlIdentity;
 
 extern bool al_auth_load_tokens(const char *file, char *why, size_t why_len);
 extern bool
-al_auth_check_token(const char *authorization, AlIdentity *identity);
+			al_auth_check_token(const char *authorization, AlIdentity *identity);
 extern bool
-al_auth_check_certificate(struct MHD_Connection *mhd, AlIdentity *identity);
+			al_auth_check_certificate(struct MHD_Connection *mhd, AlIdentity *identity);
 extern bool
-al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd);
+			al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd);
 
-#endif /* AUDIT_LOG_AUTH_H */
+#endif							/* AUDIT_LOG_AUTH_H */

@@ -23,13 +23,13 @@
 #define AL_HTTPD_VERSION "1.0"
 
 /* First segments of our own paths: no table may hide them. */
-static const char *const reserved[] = {"audit",	  "checkpoint", "tile",
-									   "status",  "live",		"ready",
-									   "metrics", "favicon.ico"};
+static const char *const reserved[] = {"audit", "checkpoint", "tile",
+	"status", "live", "ready",
+"metrics", "favicon.ico"};
 
 /* Schemas whose tables are never served as entities. */
 static const char *const forbidden[] = {"audit.", "pg_catalog.",
-										"information_schema.", "pg_toast."};
+"information_schema.", "pg_toast."};
 
 enum
 {
@@ -66,7 +66,7 @@ static const struct option options[] = {
 	{"threads", required_argument, NULL, OPT_THREADS},
 	{"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
 	{"max-connections-per-address", required_argument, NULL,
-	 OPT_MAX_PER_ADDRESS},
+	OPT_MAX_PER_ADDRESS},
 	{"max-body", required_argument, NULL, OPT_MAX_BODY},
 	{"max-header", required_argument, NULL, OPT_MAX_HEADER},
 	{"idle-timeout", required_argument, NULL, OPT_IDLE_TIMEOUT},
@@ -87,53 +87,53 @@ static const struct option options[] = {
 	{"trusted-proxy", required_argument, NULL, OPT_TRUSTED_PROXY},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
-	{NULL, 0, NULL, 0}};
+{NULL, 0, NULL, 0}};
 
 static const char help[] =
-	"audit_log_httpd serves the audit trail of a PostgreSQL database.\n"
-	"\n"
-	"Usage: audit_log_httpd [OPTION]...\n"
-	"\n"
-	"The database is chosen by PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSFILE\n"
-	"and libpq's other environment variables.\n"
-	"\n"
-	"Where and for whom:\n"
-	"  --listen=ADDRESS:PORT          default 127.0.0.1:8001; port 0 picks one\n"
-	"  --host=NAME                    further host name to answer to\n"
-	"  --token-file=FILE              lines: token [user-name [user-id [workspace]]]\n"
-	"  --tls-cert=FILE --tls-key=FILE serve HTTPS\n"
-	"  --tls-client-ca=FILE           require client certificates signed by it\n"
-	"  --trusted-proxy=ADDRESS[/BITS] whose X-Forwarded-For is believed\n"
-	"  --expose=SCHEMA.TABLE[=PATH]   serve a table as /PATH (default its name)\n"
-	"  --request-id-header=NAME       default X-Kong-Admin-Request-ID\n"
-	"  --workspace=NAME               recorded when the token names none\n"
-	"\n"
-	"Limits:\n"
-	"  --pool-size=N                  database connections, default 8\n"
-	"  --threads=N                    event loops, default 2\n"
-	"  --max-connections=N            default 2048\n"
-	"  --max-connections-per-address=N  default 0, no limit\n"
-	"  --max-body=BYTES               default 1048576\n"
-	"  --max-header=BYTES             default 32768\n"
-	"  --idle-timeout=SECONDS         default 30\n"
-	"  --request-timeout=SECONDS      default 60\n"
-	"  --statement-timeout=MS         default 10000\n"
-	"  --connect-timeout=SECONDS      default 3\n"
-	"  --drain-timeout=SECONDS        default 10\n"
-	"\n"
-	"Records and logs:\n"
-	"  --durable-reads                records of reads wait for the disk too\n"
-	"  --no-access-log                no line on stdout for each request\n"
-	"\n"
-	"  --help, --version\n";
+"audit_log_httpd serves the audit trail of a PostgreSQL database.\n"
+"\n"
+"Usage: audit_log_httpd [OPTION]...\n"
+"\n"
+"The database is chosen by PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSFILE\n"
+"and libpq's other environment variables.\n"
+"\n"
+"Where and for whom:\n"
+"  --listen=ADDRESS:PORT          default 127.0.0.1:8001; port 0 picks one\n"
+"  --host=NAME                    further host name to answer to\n"
+"  --token-file=FILE              lines: token [user-name [user-id [workspace]]]\n"
+"  --tls-cert=FILE --tls-key=FILE serve HTTPS\n"
+"  --tls-client-ca=FILE           require client certificates signed by it\n"
+"  --trusted-proxy=ADDRESS[/BITS] whose X-Forwarded-For is believed\n"
+"  --expose=SCHEMA.TABLE[=PATH]   serve a table as /PATH (default its name)\n"
+"  --request-id-header=NAME       default X-Kong-Admin-Request-ID\n"
+"  --workspace=NAME               recorded when the token names none\n"
+"\n"
+"Limits:\n"
+"  --pool-size=N                  database connections, default 8\n"
+"  --threads=N                    event loops, default 2\n"
+"  --max-connections=N            default 2048\n"
+"  --max-connections-per-address=N  default 0, no limit\n"
+"  --max-body=BYTES               default 1048576\n"
+"  --max-header=BYTES             default 32768\n"
+"  --idle-timeout=SECONDS         default 30\n"
+"  --request-timeout=SECONDS      default 60\n"
+"  --statement-timeout=MS         default 10000\n"
+"  --connect-timeout=SECONDS      default 3\n"
+"  --drain-timeout=SECONDS        default 10\n"
+"\n"
+"Records and logs:\n"
+"  --durable-reads                records of reads wait for the disk too\n"
+"  --no-access-log                no line on stdout for each request\n"
+"\n"
+"  --help, --version\n";
 
 static void
-fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+			fail(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
 
 static void
-fail(const char *format, ...)
+fail(const char *format,...)
 {
-	va_list args;
+	va_list		args;
 
 	fputs("audit_log_httpd: ", stderr);
 	va_start(args, format);
@@ -146,7 +146,7 @@ fail(const char *format, ...)
 static char *
 copy(const char *text)
 {
-	char *result = strdup(text);
+	char	   *result = strdup(text);
 
 	if (result == NULL)
 		fail("out of memory");
@@ -156,8 +156,8 @@ copy(const char *text)
 static int
 number(const char *flag, const char *text, int min, int max)
 {
-	char *end;
-	long  value;
+	char	   *end;
+	long		value;
 
 	errno = 0;
 	value = strtol(text, &end, 10);
@@ -171,8 +171,8 @@ number(const char *flag, const char *text, int min, int max)
 bool
 al_config_parse_address(const char *text, unsigned char address[16])
 {
-	static const unsigned char mapped[12] = {0, 0, 0, 0, 0,	   0,
-											 0, 0, 0, 0, 0xff, 0xff};
+	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0xff, 0xff};
 
 	if (inet_pton(AF_INET6, text, address) == 1)
 		return true;
@@ -183,10 +183,10 @@ al_config_parse_address(const char *text, unsigned char address[16])
 static void
 add_proxy(AlConfig *config, const char *text)
 {
-	AlNetwork *network;
-	char	  *address = copy(text);
-	char	  *slash = strchr(address, '/');
-	bool	   v4 = strchr(address, ':') == NULL;
+	AlNetwork  *network;
+	char	   *address = copy(text);
+	char	   *slash = strchr(address, '/');
+	bool		v4 = strchr(address, ':') == NULL;
 
 	if (config->nproxies == AL_MAX_PROXIES)
 		fail("--trusted-proxy: at most %d are possible", AL_MAX_PROXIES);
@@ -197,7 +197,7 @@ add_proxy(AlConfig *config, const char *text)
 		*slash = '\0';
 		network->bits = number("trusted-proxy: the prefix length", slash + 1,
 							   0, v4 ? 32 : 128) +
-						(v4 ? 96 : 0);
+			(v4 ? 96 : 0);
 	}
 	if (!al_config_parse_address(address, network->address))
 		fail("--trusted-proxy: \"%s\" is not an address", address);
@@ -215,9 +215,9 @@ al_config_trusts(const AlConfig *config, const char *address)
 	for (int i = 0; i < config->nproxies; i++)
 	{
 		const AlNetwork *network = &config->proxies[i];
-		int				 whole = network->bits / 8;
-		int				 rest = network->bits % 8;
-		unsigned char	 mask = (unsigned char) (0xff00 >> rest);
+		int			whole = network->bits / 8;
+		int			rest = network->bits % 8;
+		unsigned char mask = (unsigned char) (0xff00 >> rest);
 
 		if (memcmp(bytes, network->address, (size_t) whole) != 0)
 			continue;
@@ -231,10 +231,10 @@ al_config_trusts(const AlConfig *config, const char *address)
 static void
 add_exposed(AlConfig *config, const char *text)
 {
-	AlExposed *exposed;
-	char	  *table = copy(text);
-	char	  *equals = strrchr(table, '=');
-	char	  *dot;
+	AlExposed  *exposed;
+	char	   *table = copy(text);
+	char	   *equals = strrchr(table, '=');
+	char	   *dot;
 
 	if (config->nexposed == AL_MAX_EXPOSED)
 		fail("--expose: at most %d tables are possible", AL_MAX_EXPOSED);
@@ -243,7 +243,7 @@ add_exposed(AlConfig *config, const char *text)
 	dot = strchr(table, '.');
 	if (dot == NULL || dot == table || dot[1] == '\0')
 		fail(
-			"--expose must name a table with its schema, as in public.consumers");
+			 "--expose must name a table with its schema, as in public.consumers");
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		if (strncmp(table + (table[0] == '"'), forbidden[i],
 					strlen(forbidden[i]) - 1) == 0 &&
@@ -256,13 +256,13 @@ add_exposed(AlConfig *config, const char *text)
 	exposed->path = copy(equals ? equals + 1 : dot + 1);
 	if (exposed->path[0] == '\0' || strpbrk(exposed->path, "/?#%\""))
 		fail(
-			"--expose: \"%s\" cannot be a path; give one as in public.\"Odd/name\"=odd",
-			exposed->path);
+			 "--expose: \"%s\" cannot be a path; give one as in public.\"Odd/name\"=odd",
+			 exposed->path);
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (strcmp(exposed->path, reserved[i]) == 0)
 			fail(
-				"--expose: /%s is a path of ours; give another, as in %s=my_%s",
-				reserved[i], table, reserved[i]);
+				 "--expose: /%s is a path of ours; give another, as in %s=my_%s",
+				 reserved[i], table, reserved[i]);
 	if (al_config_table(config, exposed->path))
 		fail("--expose: two tables want /%s", exposed->path);
 	config->nexposed++;
@@ -299,13 +299,13 @@ is_loopback(const struct sockaddr *address)
 static void
 set_listen(AlConfig *config, const char *text)
 {
-	struct addrinfo	 hints = {.ai_socktype = SOCK_STREAM,
-							  .ai_flags =
-								  AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+		.ai_flags =
+	AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
 	struct addrinfo *found;
-	char			*host = copy(text);
-	char			*colon = strrchr(host, ':');
-	char			*name = host;
+	char	   *host = copy(text);
+	char	   *colon = strrchr(host, ':');
+	char	   *name = host;
 
 	if (colon == NULL)
 		fail("--listen must be ADDRESS:PORT, as in 127.0.0.1:8001");
@@ -339,8 +339,8 @@ static void
 set_id_header(AlConfig *config, const char *name)
 {
 	if (name[0] == '\0' || strspn(name, "abcdefghijklmnopqrstuvwxyz"
-										"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-										"0123456789-_") != strlen(name))
+								  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+								  "0123456789-_") != strlen(name))
 		fail("--request-id-header must be a header name");
 	config->id_header = copy(name);
 }
@@ -454,18 +454,18 @@ check_together(const AlConfig *config)
 	if (!config->loopback && config->token_file == NULL &&
 		config->tls_client_ca == NULL)
 		fail(
-			"listening beyond this host needs --token-file or --tls-client-ca");
+			 "listening beyond this host needs --token-file or --tls-client-ca");
 	if (!config->loopback && config->tls_cert == NULL)
 		fputs(
-			"audit_log_httpd: warning: tokens and records travel in the clear without --tls-cert; keep a TLS proxy in front\n",
-			stderr);
+			  "audit_log_httpd: warning: tokens and records travel in the clear without --tls-cert; keep a TLS proxy in front\n",
+			  stderr);
 }
 
 void
 al_config_parse(AlConfig *config, int argc, char **argv)
 {
-	int option;
-	int which = 0;
+	int			option;
+	int			which = 0;
 
 	memset(config, 0, sizeof(*config));
 	set_listen(config, "127.0.0.1:8001");

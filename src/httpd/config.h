@@ -19,57 +19,57 @@
 /* A table served under /{path}. */
 typedef struct AlExposed
 {
-	char *path;	 /* one path segment */
-	char *table; /* schema.table, as SQL reads it */
+	char	   *path;			/* one path segment */
+	char	   *table;			/* schema.table, as SQL reads it */
 } AlExposed;
 
 /* An address block, IPv4 mapped into IPv6. */
 typedef struct AlNetwork
 {
 	unsigned char address[16];
-	int			  bits; /* 0..128 */
+	int			bits;			/* 0..128 */
 } AlNetwork;
 
 typedef struct AlConfig
 {
 	struct sockaddr_storage listen;
-	socklen_t				listen_len;
-	bool					loopback; /* only this host can connect */
+	socklen_t	listen_len;
+	bool		loopback;		/* only this host can connect */
 
-	int	   pool_size; /* database connections, one worker each */
-	int	   threads;	  /* event loops */
-	int	   max_connections;
-	int	   max_per_address;	  /* 0 = no limit */
-	size_t max_body;		  /* bytes */
-	size_t max_header;		  /* bytes, request line included */
-	int	   idle_timeout;	  /* seconds without a byte */
-	int	   request_timeout;	  /* seconds for one request to arrive or one
-									 * answer to leave */
-	int	   statement_timeout; /* milliseconds; 0 = none */
-	int	   connect_timeout;	  /* seconds */
-	int	   drain_timeout;	  /* seconds */
-	bool   durable_reads;	  /* wait for the disk for records of reads */
-	bool   access_log;
+	int			pool_size;		/* database connections, one worker each */
+	int			threads;		/* event loops */
+	int			max_connections;
+	int			max_per_address;	/* 0 = no limit */
+	size_t		max_body;		/* bytes */
+	size_t		max_header;		/* bytes, request line included */
+	int			idle_timeout;	/* seconds without a byte */
+	int			request_timeout;	/* seconds for one request to arrive or
+									 * one answer to leave */
+	int			statement_timeout;	/* milliseconds; 0 = none */
+	int			connect_timeout;	/* seconds */
+	int			drain_timeout;	/* seconds */
+	bool		durable_reads;	/* wait for the disk for records of reads */
+	bool		access_log;
 
-	char *id_header; /* response header with the request id */
-	char *workspace; /* of requests whose token names none */
-	char *token_file;
-	char *tls_cert;
-	char *tls_key;
-	char *tls_client_ca;
+	char	   *id_header;		/* response header with the request id */
+	char	   *workspace;		/* of requests whose token names none */
+	char	   *token_file;
+	char	   *tls_cert;
+	char	   *tls_key;
+	char	   *tls_client_ca;
 
-	AlExposed exposed[AL_MAX_EXPOSED];
-	int		  nexposed;
-	char	 *hosts[AL_MAX_HOSTS]; /* further names we answer to */
-	int		  nhosts;
-	AlNetwork proxies[AL_MAX_PROXIES];
-	int		  nproxies;
+	AlExposed	exposed[AL_MAX_EXPOSED];
+	int			nexposed;
+	char	   *hosts[AL_MAX_HOSTS];	/* further names we answer to */
+	int			nhosts;
+	AlNetwork	proxies[AL_MAX_PROXIES];
+	int			nproxies;
 } AlConfig;
 
-extern void		   al_config_parse(AlConfig *config, int argc, char **argv);
+extern void al_config_parse(AlConfig *config, int argc, char **argv);
 extern const char *al_config_table(const AlConfig *config, const char *path);
 extern bool
-al_config_parse_address(const char *text, unsigned char address[16]);
+			al_config_parse_address(const char *text, unsigned char address[16]);
 extern bool al_config_trusts(const AlConfig *config, const char *address);
 
-#endif /* AUDIT_LOG_CONFIG_H */
+#endif							/* AUDIT_LOG_CONFIG_H */

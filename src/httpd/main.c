@@ -23,7 +23,7 @@
 
 static void die(const char *what) __attribute__((noreturn));
 static void log_library(void *cls, const char *format, va_list args)
-	__attribute__((format(gnu_printf, 2, 0)));
+			__attribute__((format(gnu_printf, 2, 0)));
 
 static void
 die(const char *what)
@@ -45,7 +45,7 @@ leave_encoded(void *cls, struct MHD_Connection *mhd, char *text)
 static void
 log_library(void *cls, const char *format, va_list args)
 {
-	char line[512];
+	char		line[512];
 
 	(void) cls;
 	vsnprintf(line, sizeof(line), format, args);
@@ -57,10 +57,10 @@ log_library(void *cls, const char *format, va_list args)
 static char *
 read_file(const char *path)
 {
-	AlBuf  text = {0};
-	char   part[4096];
-	size_t n;
-	FILE  *in = fopen(path, "r");
+	AlBuf		text = {0};
+	char		part[4096];
+	size_t		n;
+	FILE	   *in = fopen(path, "r");
 
 	if (in == NULL)
 	{
@@ -85,7 +85,7 @@ static void
 raise_file_limit(const AlConfig *config)
 {
 	struct rlimit limit;
-	rlim_t		  want =
+	rlim_t		want =
 		(rlim_t) config->max_connections + (rlim_t) config->pool_size + 64;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
@@ -93,9 +93,9 @@ raise_file_limit(const AlConfig *config)
 	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
 		fprintf(
-			stderr,
-			"audit_log_httpd: warning: the limit on open files is too low for %d connections\n",
-			config->max_connections);
+				stderr,
+				"audit_log_httpd: warning: the limit on open files is too low for %d connections\n",
+				config->max_connections);
 }
 
 static void
@@ -112,10 +112,10 @@ static struct MHD_Daemon *
 start_daemon(AlConfig *config)
 {
 	struct MHD_OptionItem options[20];
-	unsigned int		  flags = MHD_USE_EPOLL_INTERNAL_THREAD |
-						 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-						 MHD_USE_ERROR_LOG;
-	int n = 0;
+	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD |
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+		MHD_USE_ERROR_LOG;
+	int			n = 0;
 
 	if (config->listen.ss_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
@@ -172,7 +172,7 @@ defer_accept(struct MHD_Daemon *daemon)
 {
 	const union MHD_DaemonInfo *info =
 		MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_LISTEN_FD);
-	int seconds = 1;
+	int			seconds = 1;
 
 	if (info)
 		(void) setsockopt(info->listen_fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
@@ -194,7 +194,7 @@ announce(const AlConfig *config, struct MHD_Daemon *daemon)
 static void
 load_tokens(const AlConfig *config, bool fatal)
 {
-	char why[1024];
+	char		why[1024];
 
 	if (config->token_file == NULL ||
 		al_auth_load_tokens(config->token_file, why, sizeof(why)))
@@ -212,7 +212,7 @@ wait_for_signals(const AlConfig *config, const sigset_t *signals)
 
 	for (;;)
 	{
-		int signal = sigtimedwait(signals, NULL, &second);
+		int			signal = sigtimedwait(signals, NULL, &second);
 
 		if (signal == SIGTERM || signal == SIGINT)
 			return;
@@ -227,8 +227,8 @@ static void
 drain(const AlConfig *config, struct MHD_Daemon *daemon)
 {
 	const struct timespec tick = {.tv_nsec = 20 * 1000 * 1000};
-	int64_t end = al_request_now() + (int64_t) config->drain_timeout * 1000000;
-	MHD_socket listener = MHD_quiesce_daemon(daemon);
+	int64_t		end = al_request_now() + (int64_t) config->drain_timeout * 1000000;
+	MHD_socket	listener = MHD_quiesce_daemon(daemon);
 
 	if (listener != MHD_INVALID_SOCKET)
 		close(listener);
@@ -242,9 +242,9 @@ drain(const AlConfig *config, struct MHD_Daemon *daemon)
 int
 main(int argc, char **argv)
 {
-	static AlConfig	   config;
+	static AlConfig config;
 	struct MHD_Daemon *daemon;
-	sigset_t		   signals;
+	sigset_t	signals;
 
 	al_config_parse(&config, argc, argv);
 	setvbuf(stdout, NULL, _IOFBF, 65536);

@@ -13,24 +13,24 @@ static void
 append_metric(AlBuf *out, const char *name, const char *type, const char *what,
 			  double value)
 {
-	char line[512];
+	char		line[512];
 
 	snprintf(
-		line, sizeof(line),
-		"# HELP audit_log_httpd_%s %s\n# TYPE audit_log_httpd_%s %s\naudit_log_httpd_%s %.17g\n",
-		name, what, name, type, name, value);
+			 line, sizeof(line),
+			 "# HELP audit_log_httpd_%s %s\n# TYPE audit_log_httpd_%s %s\naudit_log_httpd_%s %.17g\n",
+			 name, what, name, type, name, value);
 	al_buf_append_str(out, line);
 }
 
 static void
 append_answers(AlBuf *out)
 {
-	char line[128];
+	char		line[128];
 
 	al_buf_append_str(
-		out,
-		"# HELP audit_log_httpd_responses_total Answers by class of status.\n"
-		"# TYPE audit_log_httpd_responses_total counter\n");
+					  out,
+					  "# HELP audit_log_httpd_responses_total Answers by class of status.\n"
+					  "# TYPE audit_log_httpd_responses_total counter\n");
 	for (int i = 2; i < 6; i++)
 	{
 		snprintf(line, sizeof(line),
@@ -80,12 +80,12 @@ al_metrics_answer(AlRequest *request)
 void
 al_metrics_status(AlRequest *request, bool reachable)
 {
-	AlCounters	 *c = &al_counters;
-	char		  text[512];
-	long		  active = atomic_load(&c->active);
-	long		  reading = atomic_load(&c->reading);
-	long		  writing = atomic_load(&c->handling);
-	long		  waiting = active - reading - writing;
+	AlCounters *c = &al_counters;
+	char		text[512];
+	long		active = atomic_load(&c->active);
+	long		reading = atomic_load(&c->reading);
+	long		writing = atomic_load(&c->handling);
+	long		waiting = active - reading - writing;
 	unsigned long accepted = atomic_load(&c->accepted);
 
 	snprintf(text, sizeof(text),

@@ -11,4 +11,4 @@
 extern void al_metrics_answer(AlRequest *request);
 extern void al_metrics_status(AlRequest *request, bool reachable);
 
-#endif /* AUDIT_LOG_METRICS_H */
+#endif							/* AUDIT_LOG_METRICS_H */

@@ -10,4 +10,4 @@
 
 extern void al_page_answer(AlRequest *request);
 
-#endif /* AUDIT_LOG_PAGE_H */
+#endif							/* AUDIT_LOG_PAGE_H */

@@ -19,29 +19,29 @@
 
 #include "pool.h"
 
-#define RETRY_AFTER 250000 /* microseconds between attempts to connect */
+#define RETRY_AFTER 250000		/* microseconds between attempts to connect */
 #define QUEUE_PER_CONNECTION 2
 
 struct AlDatabase
 {
-	pthread_t thread;
-	PGconn	 *conn; /* NULL while there is none */
-	bool	  prepared[AL_MAX_STATEMENTS];
+	pthread_t	thread;
+	PGconn	   *conn;			/* NULL while there is none */
+	bool		prepared[AL_MAX_STATEMENTS];
 };
 
 static const AlConfig *config;
-static AlExecute	   execute;
-static AlFinish		   finish;
-static AlDatabase	  *workers;
-static int			   nworkers;
+static AlExecute execute;
+static AlFinish finish;
+static AlDatabase *workers;
+static int	nworkers;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t  wakeup = PTHREAD_COND_INITIALIZER;
-static AlRequest	  *first;
-static AlRequest	 **last = &first;
-static int			   queued;
-static bool			   stopping;
-static atomic_llong	   next_attempt; /* monotonic microseconds */
+static pthread_cond_t wakeup = PTHREAD_COND_INITIALIZER;
+static AlRequest *first;
+static AlRequest **last = &first;
+static int	queued;
+static bool stopping;
+static atomic_llong next_attempt;	/* monotonic microseconds */
 
 static void
 on_notice(void *arg, const char *message)
@@ -64,15 +64,15 @@ disconnect(AlDatabase *db)
 static bool
 set_session(PGconn *conn)
 {
-	char	  sql[256];
-	PGresult *result;
-	bool	  ok;
+	char		sql[256];
+	PGresult   *result;
+	bool		ok;
 
 	/* A lock is waited for, or a client's pause endured, no longer. */
 	snprintf(
-		sql, sizeof(sql),
-		"SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d",
-		config->statement_timeout, config->statement_timeout);
+			 sql, sizeof(sql),
+			 "SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d",
+			 config->statement_timeout, config->statement_timeout);
 	result = PQexec(conn, sql);
 	ok = PQresultStatus(result) == PGRES_COMMAND_OK;
 	PQclear(result);
@@ -84,7 +84,7 @@ connect_now(AlDatabase *db)
 {
 	char		timeout[16];
 	const char *keywords[] = {"fallback_application_name", "client_encoding",
-							  "connect_timeout", NULL};
+	"connect_timeout", NULL};
 	const char *values[] = {"audit_log_httpd", "UTF8", timeout, NULL};
 	PGconn	   *conn;
 
@@ -111,7 +111,7 @@ connect_now(AlDatabase *db)
 static bool
 is_stale(PGconn *conn)
 {
-	struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
+	struct pollfd fd = {.fd = PQsocket(conn),.events = POLLIN};
 
 	if (PQstatus(conn) != CONNECTION_OK)
 		return true;
@@ -158,8 +158,8 @@ static PGresult *
 run_once(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
 		 AlLoss *loss)
 {
-	char	  name[16];
-	PGresult *result;
+	char		name[16];
+	PGresult   *result;
 
 	snprintf(name, sizeof(name), "al%d", statement->number);
 	*loss = AL_LOSS_AWAY;
@@ -241,7 +241,7 @@ al_pool_arg_bytes(AlArgs *args, const char *bytes, size_t len)
 static AlRequest *
 take(void)
 {
-	AlRequest *request;
+	AlRequest  *request;
 
 	pthread_mutex_lock(&lock);
 	while (first == NULL && !stopping)
@@ -281,7 +281,7 @@ work(void *arg)
 bool
 al_pool_submit(AlRequest *request)
 {
-	bool accepted;
+	bool		accepted;
 
 	pthread_mutex_lock(&lock);
 	accepted =

@@ -14,7 +14,7 @@
 /* A statement, prepared once a connection when it is first used. */
 typedef struct AlStatement
 {
-	int			number; /* 0 .. AL_MAX_STATEMENTS - 1, unique */
+	int			number;			/* 0 .. AL_MAX_STATEMENTS - 1, unique */
 	const char *sql;
 } AlStatement;
 
@@ -24,30 +24,30 @@ typedef struct AlArgs
 	int			n;
 	const char *values[AL_MAX_ARGS];
 	int			lengths[AL_MAX_ARGS];
-	int			formats[AL_MAX_ARGS]; /* 1: binary */
+	int			formats[AL_MAX_ARGS];	/* 1: binary */
 } AlArgs;
 
 /* What became of a statement that gave no result. */
 typedef enum AlLoss
 {
 	AL_LOSS_NONE,
-	AL_LOSS_AWAY,	/* no connection: it did not run */
-	AL_LOSS_UNKNOWN /* the connection broke: it may have run */
+	AL_LOSS_AWAY,				/* no connection: it did not run */
+	AL_LOSS_UNKNOWN				/* the connection broke: it may have run */
 } AlLoss;
 
 typedef struct AlDatabase AlDatabase;
 
-typedef void (*AlExecute)(AlDatabase *db, AlRequest *request);
-typedef void (*AlFinish)(AlRequest *request);
+typedef void (*AlExecute) (AlDatabase *db, AlRequest *request);
+typedef void (*AlFinish) (AlRequest *request);
 
 extern bool
-al_pool_start(const AlConfig *config, AlExecute execute, AlFinish finish);
-extern bool		 al_pool_submit(AlRequest *request);
-extern void		 al_pool_stop(void);
+			al_pool_start(const AlConfig *config, AlExecute execute, AlFinish finish);
+extern bool al_pool_submit(AlRequest *request);
+extern void al_pool_stop(void);
 extern PGresult *al_pool_run(AlDatabase *db, const AlStatement *statement,
 							 const AlArgs *args, AlLoss *loss);
-extern bool		 al_pool_reconnect(AlDatabase *db);
-extern void		 al_pool_arg(AlArgs *args, const char *value);
+extern bool al_pool_reconnect(AlDatabase *db);
+extern void al_pool_arg(AlArgs *args, const char *value);
 extern void al_pool_arg_bytes(AlArgs *args, const char *bytes, size_t len);
 
-#endif /* AUDIT_LOG_POOL_H */
+#endif							/* AUDIT_LOG_POOL_H */

@@ -31,18 +31,18 @@
 
 struct AlConnection
 {
-	AlConnection  *next;
-	AlConnection **link; /* what points to this one */
-	int			   fd;
-	atomic_llong   deadline; /* monotonic microseconds; 0 = none */
+	AlConnection *next;
+	AlConnection **link;		/* what points to this one */
+	int			fd;
+	atomic_llong deadline;		/* monotonic microseconds; 0 = none */
 };
 
-AlCounters al_counters;
+AlCounters	al_counters;
 
 static const AlConfig *config;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static AlConnection	  *connections;
-static atomic_bool	   draining;
+static AlConnection *connections;
+static atomic_bool draining;
 
 int64_t
 al_request_now(void)
@@ -59,8 +59,8 @@ set_deadline(AlConnection *connection, bool on)
 	if (connection)
 		atomic_store(&connection->deadline,
 					 on ? al_request_now() +
-							  (int64_t) config->request_timeout * 1000000
-						: 0);
+					 (int64_t) config->request_timeout * 1000000
+					 : 0);
 }
 
 /*
@@ -77,10 +77,10 @@ refuse_malformed(int fd)
 		"Content-Type: application/json; charset=utf-8\r\n"
 		"Content-Length: 36\r\n\r\n"
 		"{\"message\":\"Malformed request line\"}";
-	char	line[1024];
-	ssize_t n = recv(fd, line, sizeof(line), MSG_PEEK | MSG_DONTWAIT);
-	char   *start = line;
-	char   *end;
+	char		line[1024];
+	ssize_t		n = recv(fd, line, sizeof(line), MSG_PEEK | MSG_DONTWAIT);
+	char	   *start = line;
+	char	   *end;
 
 	/* empty lines before a request are legal */
 	while (n > 0 && (*start == '\r' || *start == '\n'))
@@ -148,12 +148,12 @@ al_request_connection(void *cls, struct MHD_Connection *mhd, void **state,
 void
 al_request_cut_slow(void)
 {
-	int64_t now = al_request_now();
+	int64_t		now = al_request_now();
 
 	pthread_mutex_lock(&lock);
 	for (AlConnection *c = connections; c; c = c->next)
 	{
-		int64_t deadline = atomic_load(&c->deadline);
+		int64_t		deadline = atomic_load(&c->deadline);
 
 		if (deadline != 0 && deadline < now && c->fd >= 0)
 		{
@@ -181,7 +181,7 @@ al_request_is_draining(void)
 bool
 al_request_init(const AlConfig *with)
 {
-	char probe;
+	char		probe;
 
 	config = with;
 	return getrandom(&probe, 1, 0) == 1;
@@ -194,7 +194,7 @@ make_id(char id[AL_REQUEST_ID_LENGTH + 1])
 	static const char letters[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 	unsigned char bytes[48];
-	int			  n = 0;
+	int			n = 0;
 
 	while (n < AL_REQUEST_ID_LENGTH)
 	{
@@ -231,7 +231,7 @@ al_request_begin(void *cls, const char *target, struct MHD_Connection *mhd)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	AlRequest *request = calloc(1, sizeof(AlRequest));
+	AlRequest  *request = calloc(1, sizeof(AlRequest));
 
 	(void) cls;
 	if (request == NULL)
@@ -257,7 +257,7 @@ void
 al_request_end(void *cls, struct MHD_Connection *mhd, void **state,
 			   enum MHD_RequestTerminationCode how)
 {
-	AlRequest *request = *state;
+	AlRequest  *request = *state;
 
 	(void) cls;
 	(void) mhd;
@@ -281,10 +281,10 @@ method_of(const char *name)
 	{
 		const char *name;
 		AlMethod	method;
-	} methods[] = {{"GET", AL_GET},		   {"HEAD", AL_HEAD},
-				   {"POST", AL_POST},	   {"PUT", AL_PUT},
-				   {"PATCH", AL_PATCH},	   {"DELETE", AL_DELETE},
-				   {"OPTIONS", AL_OPTIONS}};
+	}			methods[] = {{"GET", AL_GET}, {"HEAD", AL_HEAD},
+	{"POST", AL_POST}, {"PUT", AL_PUT},
+	{"PATCH", AL_PATCH}, {"DELETE", AL_DELETE},
+	{"OPTIONS", AL_OPTIONS}};
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strcmp(methods[i].name, name) == 0)
@@ -296,7 +296,7 @@ static void
 set_peer(AlRequest *request)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		request->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+																   request->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr *address = info ? info->client_addr : NULL;
 
 	if (address && address->sa_family == AF_INET)
@@ -319,7 +319,7 @@ static enum MHD_Result
 collect_forwarded(void *cls, enum MHD_ValueKind kind, const char *name,
 				  const char *value)
 {
-	AlBuf *list = cls;
+	AlBuf	   *list = cls;
 
 	(void) kind;
 	if (value && strcasecmp(name, "X-Forwarded-For") == 0)
@@ -339,8 +339,8 @@ collect_forwarded(void *cls, enum MHD_ValueKind kind, const char *name,
 static void
 believe_forwarded(AlRequest *request)
 {
-	AlBuf list = {0};
-	char *end;
+	AlBuf		list = {0};
+	char	   *end;
 
 	if (!al_config_trusts(config, request->peer))
 		return;
@@ -351,7 +351,7 @@ believe_forwarded(AlRequest *request)
 	while (end && end > list.data)
 	{
 		unsigned char bytes[16];
-		char		 *start;
+		char	   *start;
 
 		*end = '\0';
 		start = strrchr(list.data, ',');
@@ -383,7 +383,7 @@ static bool
 declares_too_much(AlRequest *request)
 {
 	const char *value = MHD_lookup_connection_value(
-		request->mhd, MHD_HEADER_KIND, "Content-Length");
+													request->mhd, MHD_HEADER_KIND, "Content-Length");
 
 	return value && strtoull(value, NULL, 10) > config->max_body;
 }
@@ -397,8 +397,8 @@ declares_two_lengths(AlRequest *request)
 {
 	return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND,
 									   "Content-Length") &&
-		   MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND,
-									   "Transfer-Encoding");
+		MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND,
+									"Transfer-Encoding");
 }
 
 static enum MHD_Result
@@ -434,7 +434,7 @@ send_detached(AlRequest *request)
 static void
 expect_body(AlRequest *request)
 {
-	int on = 1;
+	int			on = 1;
 
 	if (request->connection &&
 		request->method & (AL_POST | AL_PUT | AL_PATCH | AL_OTHER))
@@ -459,8 +459,8 @@ look_at_headers(AlRequest *request, const char *method)
 	/* Not a byte of such a body is read, nor waited for. */
 	if (declares_two_lengths(request))
 		al_respond_error(
-			request, 400,
-			"Content-Length and Transfer-Encoding exclude each other");
+						 request, 400,
+						 "Content-Length and Transfer-Encoding exclude each other");
 	else if (declares_too_much(request))
 		al_respond_error(request, 413, "Request body too large");
 	return request->answer.status ? send_detached(request) : MHD_YES;
@@ -506,7 +506,7 @@ is_allowed(AlRequest *request)
 static void
 choose_answer(AlRequest *request)
 {
-	bool allowed = is_allowed(request);
+	bool		allowed = is_allowed(request);
 
 	if (request->identity.workspace[0] == '\0' && config->workspace)
 		strncpy(request->identity.workspace, config->workspace,
@@ -529,7 +529,7 @@ al_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_len, void **state)
 {
-	AlRequest *request = *state;
+	AlRequest  *request = *state;
 
 	(void) cls;
 	(void) url;

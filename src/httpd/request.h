@@ -35,7 +35,7 @@ typedef enum AlMethod
 /* What a worker does for a request; see routes.c. */
 typedef enum AlWork
 {
-	AL_WORK_RECORD, /* the answer stands, only its record is due */
+	AL_WORK_RECORD,				/* the answer stands, only its record is due */
 	AL_WORK_STATUS,
 	AL_WORK_READY,
 	AL_WORK_LIST_OBJECTS,
@@ -51,21 +51,21 @@ typedef enum AlWork
 	AL_WORK_TILE,
 	AL_WORK_READ_ENTITY,
 	AL_WORK_WRITE_ENTITY,
-	AL_WORK_OUTCOME /* of a change whose answer was lost */
+	AL_WORK_OUTCOME				/* of a change whose answer was lost */
 } AlWork;
 
 /* The answer.  The body is static, in "text", or in "result". */
 typedef struct AlAnswer
 {
 	unsigned int status;
-	const char	*body; /* NULL for none */
-	size_t		 len;
-	AlBuf		 text;
-	PGresult	*result;
-	const char	*type;	 /* Content-Type */
-	const char	*policy; /* Content-Security-Policy, in "nonce" */
-	unsigned int allow;	 /* methods for Allow; 0 for none */
-	char		 nonce[360];
+	const char *body;			/* NULL for none */
+	size_t		len;
+	AlBuf		text;
+	PGresult   *result;
+	const char *type;			/* Content-Type */
+	const char *policy;			/* Content-Security-Policy, in "nonce" */
+	unsigned int allow;			/* methods for Allow; 0 for none */
+	char		nonce[360];
 } AlAnswer;
 
 typedef struct AlConnection AlConnection;
@@ -73,75 +73,74 @@ typedef struct AlConnection AlConnection;
 typedef struct AlRequest
 {
 	struct MHD_Connection *mhd;
-	AlConnection		  *connection;
-	struct AlRequest	  *next; /* in the workers' queue */
-	atomic_int references;		 /* event loop, and worker when detached */
+	AlConnection *connection;
+	struct AlRequest *next;		/* in the workers' queue */
+	atomic_int	references;		/* event loop, and worker when detached */
 
-	char	   id[AL_REQUEST_ID_LENGTH + 1];
-	int64_t	   started; /* monotonic microseconds */
-	char	  *target;	/* request target as it came */
-	char	  *path;	/* the same, printable, for records and logs */
-	char	   method_name[32];
-	AlMethod   method;
-	char	   peer[INET6_ADDRSTRLEN];
-	char	  *user_agent; /* printable; NULL for none */
-	char	  *content_type;
-	AlIdentity identity;
+	char		id[AL_REQUEST_ID_LENGTH + 1];
+	int64_t		started;		/* monotonic microseconds */
+	char	   *target;			/* request target as it came */
+	char	   *path;			/* the same, printable, for records and logs */
+	char		method_name[32];
+	AlMethod	method;
+	char		peer[INET6_ADDRSTRLEN];
+	char	   *user_agent;		/* printable; NULL for none */
+	char	   *content_type;
+	AlIdentity	identity;
 
-	AlBuf  body;
-	size_t received; /* bytes of body seen, kept or not */
-	bool   has_body;
-	bool   is_form; /* "params" are the body's pairs */
-	bool   too_large;
-	bool   seen;	 /* headers were looked at */
-	bool   answered; /* the answer is ready */
-	bool   detached; /* answered before its record is written */
+	AlBuf		body;
+	size_t		received;		/* bytes of body seen, kept or not */
+	bool		has_body;
+	bool		is_form;		/* "params" are the body's pairs */
+	bool		too_large;
+	bool		seen;			/* headers were looked at */
+	bool		answered;		/* the answer is ready */
+	bool		detached;		/* answered before its record is written */
 
 	AlWork		work;
 	AlParams	params;
-	char	   *segments; /* storage of the decoded path */
-	AlBuf		place;	  /* storage of a tile's path */
-	const char *table;	  /* of the entity routes */
-	const char *key;	  /* last segment, decoded; NULL for none */
+	char	   *segments;		/* storage of the decoded path */
+	AlBuf		place;			/* storage of a tile's path */
+	const char *table;			/* of the entity routes */
+	const char *key;			/* last segment, decoded; NULL for none */
 	AlAnswer	answer;
 } AlRequest;
 
 /* Numbers for /status and /metrics. */
 typedef struct AlCounters
 {
-	atomic_ulong accepted;	   /* connections, ever */
-	atomic_long	 active;	   /* connections, now */
-	atomic_long	 handling;	   /* requests with a worker or in its queue */
-	atomic_long	 reading;	   /* requests that are arriving */
-	atomic_long	 sending;	   /* answers on their way */
-	atomic_ulong requests;	   /* ever */
-	atomic_ulong answers[6];   /* by first digit of the status */
-	atomic_ulong microseconds; /* spent on all answers */
-	atomic_ulong bytes;		   /* of answers' bodies */
-	atomic_ulong unrecorded;   /* answers whose record could not be written */
-	atomic_ulong reconnects;   /* of database connections */
-	atomic_long	 databases;	   /* connections that work, now */
-	atomic_ulong cut;		   /* connections cut for being too slow */
+	atomic_ulong accepted;		/* connections, ever */
+	atomic_long active;			/* connections, now */
+	atomic_long handling;		/* requests with a worker or in its queue */
+	atomic_long reading;		/* requests that are arriving */
+	atomic_long sending;		/* answers on their way */
+	atomic_ulong requests;		/* ever */
+	atomic_ulong answers[6];	/* by first digit of the status */
+	atomic_ulong microseconds;	/* spent on all answers */
+	atomic_ulong bytes;			/* of answers' bodies */
+	atomic_ulong unrecorded;	/* answers whose record could not be written */
+	atomic_ulong reconnects;	/* of database connections */
+	atomic_long databases;		/* connections that work, now */
+	atomic_ulong cut;			/* connections cut for being too slow */
 } AlCounters;
 
 extern AlCounters al_counters;
 
 extern bool al_request_init(const AlConfig *config);
-extern void *
-al_request_begin(void *cls, const char *target, struct MHD_Connection *mhd);
+extern void *al_request_begin(void *cls, const char *target, struct MHD_Connection *mhd);
 extern enum MHD_Result
-al_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
-				  const char *method, const char *version, const char *upload,
-				  size_t *upload_len, void **state);
+			al_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+							  const char *method, const char *version, const char *upload,
+							  size_t *upload_len, void **state);
 extern void al_request_end(void *cls, struct MHD_Connection *mhd, void **state,
 						   enum MHD_RequestTerminationCode how);
 extern void
-al_request_connection(void *cls, struct MHD_Connection *mhd, void **state,
-					  enum MHD_ConnectionNotificationCode what);
-extern void	   al_request_finish(AlRequest *request);
-extern void	   al_request_cut_slow(void);
-extern void	   al_request_drain(void);
-extern bool	   al_request_is_draining(void);
+			al_request_connection(void *cls, struct MHD_Connection *mhd, void **state,
+								  enum MHD_ConnectionNotificationCode what);
+extern void al_request_finish(AlRequest *request);
+extern void al_request_cut_slow(void);
+extern void al_request_drain(void);
+extern bool al_request_is_draining(void);
 extern int64_t al_request_now(void);
 
-#endif /* AUDIT_LOG_REQUEST_H */
+#endif							/* AUDIT_LOG_REQUEST_H */

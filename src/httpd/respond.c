@@ -21,11 +21,11 @@
  */
 typedef struct AlFailure
 {
-	const char	*sqlstate;
+	const char *sqlstate;
 	unsigned int status;
-	AlCode		 code;
-	const char	*name;
-	const char	*message;
+	AlCode		code;
+	const char *name;
+	const char *message;
 } AlFailure;
 
 static const AlFailure failures[] = {
@@ -38,19 +38,19 @@ static const AlFailure failures[] = {
 	{"42804", 400, AL_CODE_SCHEMA, "schema violation", NULL},
 	{"P0001", 400, AL_CODE_SCHEMA, "schema violation", NULL},
 	{"42501", 403, AL_CODE_NONE, NULL,
-	 "The database role of this service may not do that"},
+	"The database role of this service may not do that"},
 	{"42P01", 404, AL_CODE_NONE, NULL, "Not found"},
 	{"40001", 503, AL_CODE_NONE, NULL,
-	 "Too many concurrent changes; try again"},
+	"Too many concurrent changes; try again"},
 	{"40P01", 503, AL_CODE_NONE, NULL,
-	 "Too many concurrent changes; try again"},
+	"Too many concurrent changes; try again"},
 	{"55P03", 503, AL_CODE_NONE, NULL, "A lock could not be had; try again"},
 	{"57014", 504, AL_CODE_NONE, NULL, "The statement took too long"},
 	{"25006", 503, AL_CODE_NONE, NULL, "The database is read-only"},
 	{"08", 503, AL_CODE_NONE, NULL, "The database is not available"},
 	{"53", 503, AL_CODE_NONE, NULL, "The database is short of resources"},
 	{"57P", 503, AL_CODE_NONE, NULL, "The database is not available"},
-	{"", 500, AL_CODE_NONE, NULL, "An unexpected error occurred"}};
+{"", 500, AL_CODE_NONE, NULL, "An unexpected error occurred"}};
 
 static const AlConfig *config;
 
@@ -63,7 +63,7 @@ al_respond_init(const AlConfig *with)
 static void
 append_json_string(AlBuf *out, const char *text)
 {
-	char escape[8];
+	char		escape[8];
 
 	al_buf_append_char(out, '"');
 	for (const unsigned char *s = (const unsigned char *) text; *s; s++)
@@ -85,7 +85,7 @@ append_json_string(AlBuf *out, const char *text)
 void
 al_respond_text(AlRequest *request, unsigned int status, const char *type)
 {
-	AlAnswer *answer = &request->answer;
+	AlAnswer   *answer = &request->answer;
 
 	answer->status = answer->text.failed ? 500 : status;
 	answer->body = answer->text.failed ? NULL : answer->text.data;
@@ -97,8 +97,8 @@ static void
 set_error(AlRequest *request, unsigned int status, AlCode code,
 		  const char *name, const char *message)
 {
-	AlBuf *text = &request->answer.text;
-	char   number[32];
+	AlBuf	   *text = &request->answer.text;
+	char		number[32];
 
 	al_buf_reset(text);
 	al_buf_append_char(text, '{');
@@ -158,7 +158,7 @@ al_respond_failure(AlRequest *request, const PGresult *result)
 	const char *primary = field(result, PG_DIAG_MESSAGE_PRIMARY);
 	const char *detail = field(result, PG_DIAG_MESSAGE_DETAIL);
 	const AlFailure *failure = failures;
-	char			 message[1024];
+	char		message[1024];
 
 	while (strncmp(sqlstate, failure->sqlstate, strlen(failure->sqlstate)) !=
 		   0)
@@ -181,7 +181,7 @@ al_respond_failure(AlRequest *request, const PGresult *result)
 static void
 unescape_data(AlAnswer *answer, const char *text)
 {
-	size_t		   len;
+	size_t		len;
 	unsigned char *bytes = PQunescapeBytea((const unsigned char *) text, &len);
 
 	if (bytes)
@@ -198,8 +198,8 @@ unescape_data(AlAnswer *answer, const char *text)
 void
 al_respond_result(AlRequest *request, PGresult *result)
 {
-	AlAnswer *answer = &request->answer;
-	int		  data = PQfnumber(result, "data");
+	AlAnswer   *answer = &request->answer;
+	int			data = PQfnumber(result, "data");
 
 	answer->result = result;
 	answer->status = (unsigned int) atoi(PQgetvalue(result, 0, 0));
@@ -220,9 +220,9 @@ al_respond_result(AlRequest *request, PGresult *result)
 static void
 write_access_log(const AlRequest *request, int64_t duration)
 {
-	char	  when[32];
-	time_t	  now = time(NULL);
-	struct tm tm;
+	char		when[32];
+	time_t		now = time(NULL);
+	struct tm	tm;
 
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 	printf("%s %s \"%s %s\" %u %zu %.3f %s %s\n", when, request->peer,
@@ -234,9 +234,9 @@ write_access_log(const AlRequest *request, int64_t duration)
 static void
 add_allow(struct MHD_Response *response, unsigned int methods)
 {
-	static const char *const names[] = {"GET",	 "HEAD",   "POST",	 "PUT",
-										"PATCH", "DELETE", "OPTIONS"};
-	char					 list[64] = "";
+	static const char *const names[] = {"GET", "HEAD", "POST", "PUT",
+	"PATCH", "DELETE", "OPTIONS"};
+	char		list[64] = "";
 
 	for (int i = 0; i < 7; i++)
 	{
@@ -284,13 +284,13 @@ add_headers(struct MHD_Response *response, const AlRequest *request)
 enum MHD_Result
 al_respond_send(AlRequest *request)
 {
-	AlAnswer			*answer = &request->answer;
+	AlAnswer   *answer = &request->answer;
 	struct MHD_Response *response;
-	enum MHD_Result		 sent;
-	int64_t				 duration = al_request_now() - request->started;
+	enum MHD_Result sent;
+	int64_t		duration = al_request_now() - request->started;
 
 	response = MHD_create_response_from_buffer(
-		answer->len, (void *) answer->body, MHD_RESPMEM_PERSISTENT);
+											   answer->len, (void *) answer->body, MHD_RESPMEM_PERSISTENT);
 	if (response == NULL)
 		return MHD_NO;
 	add_headers(response, request);

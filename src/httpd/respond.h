@@ -11,7 +11,7 @@
 /* Kong's numbers for what can be wrong with a request. */
 typedef enum AlCode
 {
-	AL_CODE_NONE = 0, /* message alone */
+	AL_CODE_NONE = 0,			/* message alone */
 	AL_CODE_SCHEMA = 2,
 	AL_CODE_FOREIGN_KEY = 4,
 	AL_CODE_UNIQUE = 5,
@@ -22,14 +22,14 @@ typedef enum AlCode
 
 extern void al_respond_init(const AlConfig *config);
 extern void
-al_respond_error(AlRequest *request, unsigned int status, const char *message);
+			al_respond_error(AlRequest *request, unsigned int status, const char *message);
 extern void al_respond_failure(AlRequest *request, const PGresult *result);
 extern void al_respond_result(AlRequest *request, PGresult *result);
 extern void
-al_respond_text(AlRequest *request, unsigned int status, const char *type);
+			al_respond_text(AlRequest *request, unsigned int status, const char *type);
 extern void al_respond_allow(AlRequest *request, unsigned int methods);
 extern bool al_respond_is_transient(const PGresult *result);
 extern enum MHD_Result al_respond_send(AlRequest *request);
-extern void			   al_respond_free(AlRequest *request);
+extern void al_respond_free(AlRequest *request);
 
-#endif /* AUDIT_LOG_RESPOND_H */
+#endif							/* AUDIT_LOG_RESPOND_H */

@@ -14,10 +14,10 @@
 
 typedef struct Route
 {
-	const char	*path; /* a "*" segment is the key */
+	const char *path;			/* a "*" segment is the key */
 	unsigned int methods;
-	AlWork		 work;
-	void (*answer)(AlRequest *request); /* NULL: the worker makes it */
+	AlWork		work;
+	void		(*answer) (AlRequest *request); /* NULL: the worker makes it */
 } Route;
 
 static void answer_live(AlRequest *request);
@@ -38,15 +38,15 @@ static const Route routes[] = {
 	{"audit/log", AL_GET, AL_WORK_EXPORT, NULL},
 	{"audit/checkpoint", AL_GET, AL_WORK_CHECKPOINT, NULL},
 	{"checkpoint", AL_GET, AL_WORK_CHECKPOINT, NULL},
-	{"audit/proof/*", AL_GET, AL_WORK_PROOF, NULL}};
+{"audit/proof/*", AL_GET, AL_WORK_PROOF, NULL}};
 
 /* The rest of the path says which; tlog-tiles asks for it beside /checkpoint. */
 static const Route tile = {"", AL_GET, AL_WORK_TILE, NULL};
 
 static const Route entities = {"", AL_GET | AL_POST, AL_WORK_READ_ENTITY,
-							   NULL};
+NULL};
 static const Route entity = {"", AL_GET | AL_PATCH | AL_PUT | AL_DELETE,
-							 AL_WORK_READ_ENTITY, NULL};
+AL_WORK_READ_ENTITY, NULL};
 
 static const AlConfig *config;
 
@@ -72,11 +72,11 @@ answer_live(AlRequest *request)
 bool
 al_routes_is_public(const AlRequest *request)
 {
-	size_t len = strcspn(request->target, "?");
+	size_t		len = strcspn(request->target, "?");
 
 	return (len == 1 && request->target[0] == '/') ||
-		   (len == 5 && memcmp(request->target, "/live", 5) == 0) ||
-		   (len == 6 && memcmp(request->target, "/ready", 6) == 0);
+		(len == 5 && memcmp(request->target, "/live", 5) == 0) ||
+		(len == 6 && memcmp(request->target, "/ready", 6) == 0);
 }
 
 /* The path part of the target; also of http://host/path, as proxies send. */
@@ -111,7 +111,7 @@ split_path(AlRequest *request, char **segments, int max)
 		next++;
 	while (next && *next)
 	{
-		char *slash = strchr(next, '/');
+		char	   *slash = strchr(next, '/');
 
 		if (slash)
 			*slash++ = '\0';
@@ -133,7 +133,7 @@ fits(const char *pattern, char **segments, int n, const char **key)
 
 	for (int i = 0; i < n; i++)
 	{
-		size_t len = strcspn(rest, "/");
+		size_t		len = strcspn(rest, "/");
 
 		if (len == 0)
 			return false;
@@ -172,7 +172,7 @@ is_type(const AlRequest *request, const char *type)
 	size_t		len = strlen(type);
 
 	return given && strncasecmp(given, type, len) == 0 &&
-		   strchr("; \t", given[len]) != NULL;
+		strchr("; \t", given[len]) != NULL;
 }
 
 /* Reads the body of a change into form pairs, or checks that it is text. */
@@ -202,9 +202,9 @@ choose_write(AlRequest *request)
 void
 al_routes_choose(AlRequest *request)
 {
-	const char	*query = strchr(request->target, '?');
-	char		*segments[3] = {NULL, NULL, NULL};
-	int			 n = split_path(request, segments, 3);
+	const char *query = strchr(request->target, '?');
+	char	   *segments[3] = {NULL, NULL, NULL};
+	int			n = split_path(request, segments, 3);
 	const Route *route;
 
 	request->work = AL_WORK_RECORD;

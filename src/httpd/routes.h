@@ -12,4 +12,4 @@ extern void al_routes_init(const AlConfig *config);
 extern bool al_routes_is_public(const AlRequest *request);
 extern void al_routes_choose(AlRequest *request);
 
-#endif /* AUDIT_LOG_ROUTES_H */
+#endif							/* AUDIT_LOG_ROUTES_H */

@@ -41,11 +41,11 @@ bool
 al_uri_is_utf8(const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *) text;
-	size_t				 i = 0;
+	size_t		i = 0;
 
 	while (i < len)
 	{
-		size_t n = s[i] == '\0' ? 0 : sequence_length(s + i, len - i);
+		size_t		n = s[i] == '\0' ? 0 : sequence_length(s + i, len - i);
 
 		if (n == 0)
 			return false;
@@ -73,15 +73,15 @@ hex_digit(char c)
 bool
 al_uri_decode(char *text, bool plus)
 {
-	char *in = text;
-	char *out = text;
+	char	   *in = text;
+	char	   *out = text;
 
 	while (*in)
 	{
 		if (*in == '%')
 		{
-			int high = hex_digit(in[1]);
-			int low = high < 0 ? -1 : hex_digit(in[2]);
+			int			high = hex_digit(in[1]);
+			int			low = high < 0 ? -1 : hex_digit(in[2]);
 
 			if (low < 0 || (high == 0 && low == 0))
 				return false;
@@ -105,7 +105,7 @@ al_uri_decode(char *text, bool plus)
 bool
 al_uri_parse_params(AlParams *params, const char *text, size_t len)
 {
-	char *next;
+	char	   *next;
 
 	params->n = 0;
 	params->storage = malloc(len + 1);
@@ -117,9 +117,9 @@ al_uri_parse_params(AlParams *params, const char *text, size_t len)
 	next = params->storage;
 	while (next)
 	{
-		AlParam *param = &params->items[params->n];
-		char	*end = strchr(next, '&');
-		char	*equals;
+		AlParam    *param = &params->items[params->n];
+		char	   *end = strchr(next, '&');
+		char	   *equals;
 
 		param->name = next;
 		if (end)
@@ -163,14 +163,14 @@ static bool
 is_unreserved(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		   (c >= '0' && c <= '9') || strchr("-._~:", c) != NULL;
+		(c >= '0' && c <= '9') || strchr("-._~:", c) != NULL;
 }
 
 static void
 append_escape(AlBuf *out, unsigned char c)
 {
 	static const char digits[] = "0123456789ABCDEF";
-	char			  escape[3] = {'%', digits[c >> 4], digits[c & 15]};
+	char		escape[3] = {'%', digits[c >> 4], digits[c & 15]};
 
 	al_buf_append(out, escape, 3);
 }
@@ -194,7 +194,7 @@ al_uri_encode(AlBuf *out, const char *text)
 char *
 al_uri_printable(const char *text)
 {
-	AlBuf out = {0};
+	AlBuf		out = {0};
 
 	for (const unsigned char *s = (const unsigned char *) text; *s; s++)
 	{

@@ -37,25 +37,25 @@
  */
 typedef struct Call
 {
-	AlStatement		   statement;
-	bool			   table;
-	bool			   key;
-	const char *const *params; /* ends with NULL */
-	bool			   self;
-	const char		  *type; /* of a good answer; NULL: JSON */
+	AlStatement statement;
+	bool		table;
+	bool		key;
+	const char *const *params;	/* ends with NULL */
+	bool		self;
+	const char *type;			/* of a good answer; NULL: JSON */
 } Call;
 
 static const char *const objects_params[] = {
-	"size",		"offset",	  "before",			"after",
-	"count",	"request_id", "rbac_user_name", "workspace",
-	"dao_name", "entity_key", "operation",		NULL};
+	"size", "offset", "before", "after",
+	"count", "request_id", "rbac_user_name", "workspace",
+"dao_name", "entity_key", "operation", NULL};
 static const char *const requests_params[] = {
-	"size",			  "offset",	   "before", "after",  "count", "request_id",
-	"rbac_user_name", "workspace", "method", "status", "hide",	NULL};
+	"size", "offset", "before", "after", "count", "request_id",
+"rbac_user_name", "workspace", "method", "status", "hide", NULL};
 static const char *const histogram_params[] = {
-	"stream",		  "before",	   "after",	   "buckets",	 "request_id",
+	"stream", "before", "after", "buckets", "request_id",
 	"rbac_user_name", "workspace", "dao_name", "entity_key", "operation",
-	"method",		  "status",	   "hide",	   NULL};
+"method", "status", "hide", NULL};
 static const char *const entities_params[] = {"size", "offset", NULL};
 static const char *const verify_params[] = {"ids", NULL};
 static const char *const export_params[] = {"from", "size", NULL};
@@ -64,78 +64,78 @@ static const char plain_text[] = "text/plain; charset=utf-8";
 
 static const Call calls[] = {
 	[AL_WORK_RECORD] = {.statement = {AL_WORK_RECORD,
-									  "SELECT audit.api_log(" LOG_ARGS
-									  ", $13)"}},
+			"SELECT audit.api_log(" LOG_ARGS
+	", $13)"}},
 	[AL_WORK_OUTCOME] = {.statement = {AL_WORK_OUTCOME,
-									   "SELECT audit.api_outcome($1)"}},
+	"SELECT audit.api_outcome($1)"}},
 	[AL_WORK_LIST_OBJECTS] =
-		{.statement =
-			 {AL_WORK_LIST_OBJECTS,
-			  ANSWER(
-				  "api_objects($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)")},
-		 .params = objects_params,
-		 .self = true},
+	{.statement =
+		{AL_WORK_LIST_OBJECTS,
+			ANSWER(
+				   "api_objects($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)")},
+		.params = objects_params,
+	.self = true},
 	[AL_WORK_LIST_REQUESTS] =
-		{.statement =
-			 {AL_WORK_LIST_REQUESTS,
-			  ANSWER(
-				  "api_requests($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)")},
-		 .params = requests_params,
-		 .self = true},
+	{.statement =
+		{AL_WORK_LIST_REQUESTS,
+			ANSWER(
+				   "api_requests($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)")},
+		.params = requests_params,
+	.self = true},
 	[AL_WORK_ONE_OBJECT] = {.statement = {AL_WORK_ONE_OBJECT,
-										  ANSWER("api_object($13)")},
-							.key = true},
+	ANSWER("api_object($13)")},
+	.key = true},
 	[AL_WORK_ONE_REQUEST] = {.statement = {AL_WORK_ONE_REQUEST,
-										   ANSWER("api_request($13)")},
-							 .key = true},
+	ANSWER("api_request($13)")},
+	.key = true},
 	[AL_WORK_HISTOGRAM] =
-		{.statement =
-			 {AL_WORK_HISTOGRAM,
-			  ANSWER(
-				  "api_histogram($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)")},
-		 .params = histogram_params},
+	{.statement =
+		{AL_WORK_HISTOGRAM,
+			ANSWER(
+				   "api_histogram($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)")},
+	.params = histogram_params},
 	[AL_WORK_LEDGER] = {.statement = {AL_WORK_LEDGER, ANSWER("api_status()")}},
 	[AL_WORK_VERIFY] = {.statement = {AL_WORK_VERIFY,
-									  ANSWER("api_verify($13)")},
-						.params = verify_params},
+	ANSWER("api_verify($13)")},
+	.params = verify_params},
 	[AL_WORK_EXPORT] = {.statement = {AL_WORK_EXPORT,
-									  ANSWER("api_export($13, $14)")},
-						.params = export_params},
+	ANSWER("api_export($13, $14)")},
+	.params = export_params},
 	[AL_WORK_CHECKPOINT] = {.statement = {AL_WORK_CHECKPOINT,
-										  ANSWER("api_checkpoint()")},
-							.type = plain_text},
+	ANSWER("api_checkpoint()")},
+	.type = plain_text},
 	[AL_WORK_PROOF] = {.statement = {AL_WORK_PROOF, ANSWER("api_proof($13)")},
-					   .key = true,
-					   .type = plain_text},
+	.key = true,
+	.type = plain_text},
 	[AL_WORK_TILE] =
-		{.statement =
-			 {AL_WORK_TILE,
-			  "SELECT a.status, a.body, a.data, audit.api_log(" LOG_ARGS
-			  ", a.status) FROM audit.api_tile($13) a"},
-		 .key = true,
-		 .type = "application/octet-stream"},
+	{.statement =
+		{AL_WORK_TILE,
+			"SELECT a.status, a.body, a.data, audit.api_log(" LOG_ARGS
+		", a.status) FROM audit.api_tile($13) a"},
+		.key = true,
+	.type = "application/octet-stream"},
 	[AL_WORK_READ_ENTITY] =
-		{.statement = {AL_WORK_READ_ENTITY,
-					   ANSWER("api_read($13, $14, $15, $16, $17)")},
-		 .table = true,
-		 .key = true,
-		 .params = entities_params,
-		 .self = true},
+	{.statement = {AL_WORK_READ_ENTITY,
+	ANSWER("api_read($13, $14, $15, $16, $17)")},
+	.table = true,
+	.key = true,
+	.params = entities_params,
+	.self = true},
 	[AL_WORK_WRITE_ENTITY] = {
 		.statement = {AL_WORK_WRITE_ENTITY,
-					  "SELECT a.status, a.body FROM audit.api_write(" LOG_ARGS
-					  ", $13, $14, $15, $16, $17) a"}}};
+			"SELECT a.status, a.body FROM audit.api_write(" LOG_ARGS
+", $13, $14, $15, $16, $17) a"}}};
 
 static const AlConfig *config;
 
 /* Texts that arguments point to, as long as one statement runs. */
 typedef struct Scratch
 {
-	AlArgs args;
-	char   waited[32];
-	AlBuf  self;
-	AlBuf  names;
-	AlBuf  values;
+	AlArgs		args;
+	char		waited[32];
+	AlBuf		self;
+	AlBuf		names;
+	AlBuf		values;
 } Scratch;
 
 void
@@ -158,7 +158,7 @@ static void
 add_log_args(Scratch *scratch, const AlRequest *request, bool durable,
 			 bool retried)
 {
-	AlArgs			 *args = &scratch->args;
+	AlArgs	   *args = &scratch->args;
 	const AlIdentity *who = &request->identity;
 
 	args->n = 0;
@@ -223,7 +223,7 @@ append_element(AlBuf *array, const char *text)
 static void
 add_write_args(Scratch *scratch, AlRequest *request)
 {
-	AlArgs *args = &scratch->args;
+	AlArgs	   *args = &scratch->args;
 
 	al_pool_arg(args, request->table);
 	al_pool_arg(args, request->key);
@@ -291,14 +291,14 @@ static bool
 write_record(AlDatabase *db, const AlRequest *request, unsigned int status,
 			 bool retried)
 {
-	bool ok = false;
+	bool		ok = false;
 
 	for (int attempt = 0; attempt < 2 && !ok; attempt++)
 	{
-		Scratch	  scratch = {0};
-		char	  number[16];
-		PGresult *result;
-		AlLoss	  loss;
+		Scratch		scratch = {0};
+		char		number[16];
+		PGresult   *result;
+		AlLoss		loss;
 
 		add_log_args(&scratch, request, config->durable_reads,
 					 retried || attempt > 0);
@@ -323,10 +323,10 @@ write_record(AlDatabase *db, const AlRequest *request, unsigned int status,
 static void
 find_outcome(AlDatabase *db, AlRequest *request)
 {
-	AlArgs	  args = {0};
-	AlLoss	  loss;
-	PGresult *result = NULL;
-	char	  message[160];
+	AlArgs		args = {0};
+	AlLoss		loss;
+	PGresult   *result = NULL;
+	char		message[160];
 
 	al_pool_arg(&args, request->id);
 	if (al_pool_reconnect(db))
@@ -335,17 +335,17 @@ find_outcome(AlDatabase *db, AlRequest *request)
 	if (result == NULL || !succeeded(result))
 	{
 		snprintf(
-			message, sizeof(message),
-			"The database went away; whether the change was made tells the record of request %s, if there is one",
-			request->id);
+				 message, sizeof(message),
+				 "The database went away; whether the change was made tells the record of request %s, if there is one",
+				 request->id);
 		al_respond_error(request, 503, message);
 		atomic_fetch_add(&al_counters.unrecorded, 1);
 	}
 	else if (!PQgetisnull(result, 0, 0))
 	{
 		al_respond_error(
-			request, 200,
-			"The change was made, but its answer was lost with the database connection");
+						 request, 200,
+						 "The change was made, but its answer was lost with the database connection");
 		request->answer.status = (unsigned int) atoi(PQgetvalue(result, 0, 0));
 	}
 	else
@@ -360,14 +360,14 @@ find_outcome(AlDatabase *db, AlRequest *request)
 static void
 make_answer(AlDatabase *db, AlRequest *request)
 {
-	bool writes = request->work == AL_WORK_WRITE_ENTITY;
-	bool retried = false;
+	bool		writes = request->work == AL_WORK_WRITE_ENTITY;
+	bool		retried = false;
 
 	for (int attempt = 1;; attempt++)
 	{
-		Scratch	  scratch = {0};
-		PGresult *result;
-		AlLoss	  loss;
+		Scratch		scratch = {0};
+		PGresult   *result;
+		AlLoss		loss;
 
 		add_log_args(&scratch, request, writes || config->durable_reads,
 					 retried);
@@ -404,7 +404,7 @@ make_answer(AlDatabase *db, AlRequest *request)
 void
 al_work_execute(AlDatabase *db, AlRequest *request)
 {
-	bool recorded;
+	bool		recorded;
 
 	switch (request->work)
 	{
@@ -424,8 +424,8 @@ al_work_execute(AlDatabase *db, AlRequest *request)
 			}
 			else
 				al_respond_error(
-					request, 503,
-					"The database is not available, or takes no records");
+								 request, 503,
+								 "The database is not available, or takes no records");
 			break;
 		default:
 			make_answer(db, request);

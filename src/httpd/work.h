@@ -11,4 +11,4 @@
 extern void al_work_init(const AlConfig *config);
 extern void al_work_execute(AlDatabase *db, AlRequest *request);
 
-#endif /* AUDIT_LOG_WORK_H */
+#endif							/* AUDIT_LOG_WORK_H */
