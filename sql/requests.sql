@@ -257,6 +257,11 @@ SELECT set_config('audit.payload_exclude', '', true);
 \pset null -
 SELECT method, path, payload, removed_from_payload, request_source, db_user FROM audit.requests WHERE request_id = 'app';
 
+-- JSON that is cut short is withheld if an excluded key is in it, or might be in escapes.
+SELECT audit.log_request('POST', '/cut', 400, body, request_id => 'cut') IS NOT NULL AS logged
+FROM unnest(ARRAY['{"name": "bob", "pass', '{"password": "hunter2', '{"pass\u0077ord": "hunter2', '["caf\u00e9"', '{"x": 1}}']) body;
+SELECT payload, removed_from_payload FROM audit.requests WHERE request_id = 'cut' ORDER BY id;
+
 SET client_min_messages = warning;
 ALTER DATABASE :"db" RESET audit.ignore_methods;
 DROP SCHEMA requests CASCADE;

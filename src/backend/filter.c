@@ -589,8 +589,8 @@ al_filter_redact_value(StringInfo out, int start, const char *column,
  * Takes excluded keys out of a request's body: JSON, a form, or neither.
  *
  * JSON that is cut short or otherwise invalid is none.  If such a body
- * mentions an excluded key it is not shown at all, because nobody can tell
- * where the secret ends.
+ * mentions an excluded key, or might in escapes, it is not shown at all,
+ * because nobody can tell where the secret ends.
  *
  * A raw body is UTF-8 or nothing that text can hold.
  */
@@ -599,6 +599,7 @@ al_filter_redact_payload(StringInfo payload, bool raw, StringInfo removed)
 {
 	char		first = payload->data[strspn(payload->data, " \t\r\n")];
 	bool		looks_json = first == '{' || first == '[';
+	bool		escapes = memmem(payload->data, payload->len, "\\u", 2) != NULL;
 
 	if (redact(payload, 0, raw, NULL, removed) == BODY_JSON || !looks_json)
 		return;
@@ -609,7 +610,8 @@ al_filter_redact_payload(StringInfo payload, bool raw, StringInfo removed)
 
 		if (!raw)
 			key = from_utf8(key, strlen(key));
-		if (memmem(payload->data, payload->len, key, strlen(key)) == NULL)
+		if (!escapes &&
+			memmem(payload->data, payload->len, key, strlen(key)) == NULL)
 			continue;
 		resetStringInfo(payload);
 		appendStringInfoString(payload, WITHHELD);
