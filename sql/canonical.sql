@@ -200,7 +200,7 @@ SET ROLE canonical_user;
 SELECT audit.canonical('[1]'), audit.canonical_strict('[1]'), audit.verify('x', :'good', :'pub');
 SELECT attempt(c) FROM unnest(ARRAY[$$SELECT audit.sign('x')$$, $$SELECT audit.verify('{}'::json)$$, $$SELECT count(*) FROM audit.keys$$, $$SET audit.signing_key = 'canonical.key'$$, $$SET audit.signing_key = ''$$]) AS c;
 RESET ROLE;
-COPY (SELECT 1) TO PROGRAM 'rm -f canonical.key canonical.other canonical.pub canonical.otherpub canonical.pkcs1 canonical.short';
+COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm -f canonical.key canonical.other canonical.pub canonical.otherpub canonical.pkcs1 canonical.short';
 
 SELECT audit.disable('signed');
 SET client_min_messages = warning;
