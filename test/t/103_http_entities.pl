@@ -101,11 +101,19 @@ my ($unknown) = $web->records($db, $answer->{id});
 is("$unknown->{status} " . ($unknown->{rbac_user_name} // '-') . ' ' . ($unknown->{workspace} // '-'), '401 - -',
 	'it is recorded, and nothing of the requests before is in it');
 
-# A server error: the table went away.
-$node->safe_psql($db, 'ALTER TABLE orders RENAME TO elsewhere');
+# A server error, and a change that was made before it
+$node->safe_psql($db, q{
+	CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN RAISE EXCEPTION 'a bug' USING ERRCODE = 'internal_error'; END $$;
+	CREATE CONSTRAINT TRIGGER broken AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW EXECUTE FUNCTION broken(); });
 $answer = $web->send('POST', '/orders', '{"id": 2}', {%alice});
-cmp_ok($answer->{status}, '>=', 404, "a table that went away answers $answer->{status}");
+is($answer->{status}, 500, 'an error of the server');
 once($answer, 'POST', '/orders', 'it');
+is(objects($answer), '', '... and no object');
+$answer = $web->get('/consumers', { Authorization => 'Bearer the-secret-of-nobody' });
+is($answer->{status}, 401, 'a wrong token');
+once($answer, 'GET', '/consumers', 'it');
 
 # Silence
 my $before = $node->safe_psql($db, 'SELECT count(*) FROM audit.requests');
