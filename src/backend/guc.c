@@ -40,6 +40,8 @@ int			al_guc_ledger_interval = 10;
 int			al_guc_ledger_heartbeat = 300;
 int			al_guc_coverage_interval = 86400;
 
+uint64		al_guc_generation = 1;
+
 /*
  * A request id travels in headers, logs and URLs, and anyone may choose it:
  * bounded, and nothing that could forge a line of a log.  Returns NULL, or

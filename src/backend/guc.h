@@ -33,6 +33,9 @@ extern int	al_guc_ledger_interval; /* seconds */
 extern int	al_guc_ledger_heartbeat;	/* seconds */
 extern int	al_guc_coverage_interval;	/* seconds; 0 = never */
 
+/* Grows whenever a setting changes that plans of tables depend on. */
+extern uint64 al_guc_generation;
+
 /*
  * Hooks of the settings that a room above interprets: it checks a new value,
  * and learns of a change.

@@ -10,6 +10,7 @@
 
 #include "batch.h"
 #include "checkpoint.h"
+#include "exclude.h"
 #include "filter.h"
 #include "guc.h"
 #include "keylog.h"
@@ -32,8 +33,8 @@ _PG_init(void)
 		.assign_paths = al_filter_assign_paths,
 		.check_tables = al_filter_check_tables,
 		.assign_tables = al_filter_assign_tables,
-		.check_payload_exclude = al_filter_check_payload_exclude,
-		.assign_payload_exclude = al_filter_assign_payload_exclude,
+		.check_payload_exclude = al_exclude_check,
+		.assign_payload_exclude = al_exclude_assign,
 		.check_signing_key = al_keys_check_signing_key,
 		.assign_signing_key = al_keys_assign_signing_key,
 	};

@@ -20,6 +20,7 @@
 #include "utils/xid8.h"
 
 #include "context.h"
+#include "exclude.h"
 #include "filter.h"
 #include "guc.h"
 #include "ids.h"
@@ -140,7 +141,7 @@ payload_text(const AlRequest *request, StringInfo removed)
 			initStringInfo(&raw);
 			appendBinaryStringInfo(&raw, VARDATA_ANY(body),
 								   VARSIZE_ANY_EXHDR(body));
-			al_filter_redact_payload(&raw, true, removed);
+			al_exclude_from_payload(&raw, true, removed);
 			escape_body(&payload, raw.data, raw.len);
 			return PointerGetDatum(cstring_to_text_with_len(payload.data,
 															payload.len));
@@ -148,7 +149,7 @@ payload_text(const AlRequest *request, StringInfo removed)
 	}
 	else
 		return (Datum) 0;
-	al_filter_redact_payload(&payload, false, removed);
+	al_exclude_from_payload(&payload, false, removed);
 	return PointerGetDatum(cstring_to_text_with_len(payload.data,
 													payload.len));
 }

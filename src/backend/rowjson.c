@@ -44,7 +44,7 @@
 #include "utils/typcache.h"
 #include "utils/uuid.h"
 
-#include "filter.h"
+#include "exclude.h"
 #include "rowjson.h"
 
 typedef enum TypeKind
@@ -405,9 +405,9 @@ al_rowjson_plan(TupleDesc tupdesc, List *exclude, List *mask,
 
 		if (att->attisdropped)
 			continue;
-		if (names_hold(exclude, name) || al_filter_column_excluded(name))
+		if (names_hold(exclude, name) || al_exclude_column(name))
 		{
-			al_filter_add_name(removed, name);
+			al_exclude_add_name(removed, name);
 			continue;
 		}
 		plan_column(plan, column, att);
@@ -886,7 +886,7 @@ al_rowjson_row(StringInfo out, const AlRowPlan *plan, const Datum *values,
 
 			print_value(out, column->type, values[att]);
 			if (column->type->holds_keys)
-				al_filter_redact_value(out, start, column->name, removed);
+				al_exclude_from_value(out, start, column->name, removed);
 		}
 	}
 	appendStringInfoChar(out, '}');

@@ -40,6 +40,7 @@
 #include "utils/syscache.h"
 
 #include "filter.h"
+#include "guc.h"
 #include "tracking.h"
 
 typedef struct Options
@@ -310,7 +311,7 @@ al_tracking_make(Relation rel, Trigger *trigger)
 
 	tracking->tgoid = trigger->tgoid;
 	tracking->relid = tracking->root = RelationGetRelid(rel);
-	tracking->filters = al_filter_generation;
+	tracking->filters = al_guc_generation;
 	if (TRIGGER_FOR_ROW(trigger->tgtype) && !is_complete(trigger))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -376,7 +377,7 @@ al_tracking_get(Relation rel, Trigger *trigger)
 	}
 	tracking = hash_search(trackings, &trigger->tgoid, HASH_FIND, NULL);
 	if (likely(tracking && tracking->valid &&
-			   tracking->filters == al_filter_generation))
+			   tracking->filters == al_guc_generation))
 		return tracking;
 
 	/* Anything can fail before the entry is touched, and leave no trace. */

@@ -16,7 +16,7 @@ chdir "$FindBin::RealBin/../.." or die $!;
 my @floors = (
 	[qw(compat ids virtual)],
 	[qw(guc)],
-	[qw(keys filter context)],
+	[qw(keys filter exclude context)],
 	[qw(rowjson)],
 	[qw(store tracking)],
 	[qw(keylog leaf)],
