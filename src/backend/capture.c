@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -304,9 +305,46 @@ row_trigger(Relation rel, Oid function)
 	return NULL;
 }
 
+/* Adds a record of every row that a table has now; returns their number. */
+static int64
+capture_rows(Relation rel, const AlTracking *tracking, AlBatch *batch)
+{
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "audit_log snapshot row",
+													  ALLOCSET_DEFAULT_SIZES);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
+	int64		rows = 0;
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
+		AlObjectRecord record;
+
+		CHECK_FOR_INTERRUPTS();
+		read_row(tracking, slot);
+		begin_record(&record, tracking, "snapshot");
+		print_row(tracking, slot, NULL, NULL, &record);
+		al_batch_add(batch, &record);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+		rows++;
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(row_context);
+	return rows;
+}
+
 /*
  * Records the rows that a tracked table has now, as operation "snapshot".
  * The table's own rows only: the caller goes over its partitions.
+ *
+ * Printing a value can call functions that its type's owner wrote, and who
+ * asks for a snapshot is a superuser most of the time, also where an event
+ * trigger does it.  So rows are printed with the rights of the table's owner,
+ * as VACUUM computes index expressions.  Who asked is in the records: the
+ * batch was begun before.
  */
 int64
 al_capture_snapshot(Oid relid, Oid function)
@@ -314,12 +352,11 @@ al_capture_snapshot(Oid relid, Oid function)
 	Relation	rel = table_open(relid, ShareLock);
 	Trigger    *trigger = row_trigger(rel, function);
 	const AlTracking *tracking;
-	MemoryContext row_context;
-	MemoryContext old;
-	TableScanDesc scan;
-	TupleTableSlot *slot;
 	AlBatch    *batch;
-	int64		rows = 0;
+	int64		rows;
+	Oid			save_user;
+	int			save_security;
+	int			save_nest_level;
 
 	if (trigger == NULL)
 		ereport(ERROR,
@@ -336,28 +373,13 @@ al_capture_snapshot(Oid relid, Oid function)
 	}
 
 	batch = al_batch_begin();
-	row_context = AllocSetContextCreate(CurrentMemoryContext,
-										"audit_log snapshot row",
-										ALLOCSET_DEFAULT_SIZES);
-	slot = table_slot_create(rel, NULL);
-	scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		AlObjectRecord record;
-
-		CHECK_FOR_INTERRUPTS();
-		old = MemoryContextSwitchTo(row_context);
-		read_row(tracking, slot);
-		begin_record(&record, tracking, "snapshot");
-		print_row(tracking, slot, NULL, NULL, &record);
-		al_batch_add(batch, &record);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-		rows++;
-	}
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	MemoryContextDelete(row_context);
+	GetUserIdAndSecContext(&save_user, &save_security);
+	SetUserIdAndSecContext(rel->rd_rel->relowner,
+						   save_security | SECURITY_RESTRICTED_OPERATION);
+	save_nest_level = NewGUCNestLevel();
+	rows = capture_rows(rel, tracking, batch);
+	AtEOXact_GUC(false, save_nest_level);
+	SetUserIdAndSecContext(save_user, save_security);
 	al_batch_end(batch);
 	table_close(rel, NoLock);
 	return rows;

@@ -189,6 +189,25 @@ is(as_error('owner', q{CREATE TABLE shop.own (id int); CREATE TRIGGER t AFTER IN
 	'42501', 'only those who may call audit.capture() make capture triggers');
 is(as_error('owner', q{SELECT audit.disable('shop.things')}), '42501', 'audit.disable() is not for everybody');
 
+# A snapshot is made by a superuser, who must not run what an owner wrote
+as('owner', q{
+	CREATE TYPE shop.trap AS ENUM ('shut');
+	CREATE FUNCTION shop.spring(shop.trap) RETURNS json LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM set_config('search_path', 'shop', false);
+		RETURN to_json(current_user::text);
+	END $$;
+	CREATE CAST (shop.trap AS json) WITH FUNCTION shop.spring(shop.trap);
+	CREATE TABLE shop.baits AS SELECT 'shut'::shop.trap AS bait;
+});
+is(sql(q{SELECT db_user || ' ' || (entity ->> 'bait') FROM audit.objects WHERE dao_name = 'baits' AND operation = 'snapshot'}),
+	'owner owner', 'CREATE TABLE AS of a tracked table calls no function of its owner as a superuser');
+is(sql(q{SELECT audit.enable('shop.baits', snapshot => true) IS NULL;
+	SELECT string_agg(concat_ws('/', db_user, db_role) || ' ' || (entity ->> 'bait'), ', ' ORDER BY id)
+	FROM audit.objects WHERE dao_name = 'baits' AND operation = 'snapshot';
+	SELECT current_setting('search_path') ~ 'public', current_user}),
+	"f\nowner/$superuser owner, $superuser owner\nt|$superuser", 'nor does a snapshot that a superuser asks for, which still says who asked');
+
 # Everything that PUBLIC may call
 is(sql(q{SELECT string_agg(p.oid::regprocedure::text, E'\n' ORDER BY p.oid::regprocedure::text COLLATE "C")
 	FROM pg_proc p WHERE pronamespace = 'audit'::regnamespace AND has_function_privilege('public', p.oid, 'execute')}),
