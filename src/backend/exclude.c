@@ -20,13 +20,13 @@
 #define KEEP_BUFFER (1024 * 1024)
 
 /* Stands for a body that may hold a secret which cannot be found. */
-#define WITHHELD "withheld: invalid JSON that mentions an excluded key"
+#define WITHHELD "withheld: cannot be read, and may hold an excluded key"
 
 typedef enum BodyKind
 {
-	BODY_JSON,
-	BODY_FORM,
-	BODY_OTHER
+	BODY_CLEAN,					/* nothing excluded is in it any more */
+	BODY_FORM,					/* not as a form either; but any text is one */
+	BODY_UNREADABLE
 } BodyKind;
 
 static bool rules_ready = false;	/* false after a change of the setting */
@@ -169,13 +169,13 @@ redact(StringInfo out, int start, bool raw, const char *column,
 	int			len = out->len - start;
 	char	   *utf8;
 	bool		changed = false;
-	BodyKind	kind = BODY_JSON;
+	BodyKind	kind = BODY_CLEAN;
 	AlStatus	status;
 	AlError		error = {{0}};
 
 	prepare_rules();
 	if (al_redact_rules_count(rules) == 0)
-		return BODY_JSON;		/* for all that it matters */
+		return BODY_CLEAN;		/* for all that it matters */
 	utf8 = raw ? text : to_utf8(text, len);
 	if (utf8 != text)
 		len = strlen(utf8);
@@ -191,13 +191,18 @@ redact(StringInfo out, int start, bool raw, const char *column,
 								   &left, &names, &changed, &error);
 	}
 	else
+	{
 		status = al_redact_json(rules, utf8, len, &left, &names, &changed,
 								&error);
-	if (status == AL_INVALID && column == NULL)
-	{
-		kind = BODY_FORM;
-		status = al_redact_form(rules, utf8, len, &left, &names, &changed,
-								&error);
+		if (status == AL_INVALID)
+			status = al_redact_multipart(rules, utf8, len, &left, &names,
+										 &changed, &error);
+		if (status == AL_INVALID)
+		{
+			kind = BODY_FORM;
+			status = al_redact_form(rules, utf8, len, &left, &names, &changed,
+									&error);
+		}
 	}
 	if (status == AL_NO_MEMORY || left.failed || names.failed)
 		ereport(ERROR,
@@ -211,7 +216,7 @@ redact(StringInfo out, int start, bool raw, const char *column,
 	}
 	if (left.cap > KEEP_BUFFER)
 		al_buf_free(&left);
-	return status == AL_OK ? kind : BODY_OTHER;
+	return status == AL_OK ? kind : BODY_UNREADABLE;
 }
 
 /*
@@ -221,9 +226,9 @@ redact(StringInfo out, int start, bool raw, const char *column,
  */
 void
 al_exclude_from_value(StringInfo out, int start, const char *column,
-					   StringInfo removed)
+					  StringInfo removed)
 {
-	if (redact(out, start, false, column, removed) == BODY_JSON)
+	if (redact(out, start, false, column, removed) == BODY_CLEAN)
 		return;
 	out->len = start;
 	appendStringInfoString(out, "null");
@@ -231,36 +236,55 @@ al_exclude_from_value(StringInfo out, int start, const char *column,
 }
 
 /*
+ * May a body that could only be taken as a form hold an excluded key all the
+ * same?  Adds the key's name to "removed" if one is known.
+ */
+static bool
+is_suspect(const StringInfoData *payload, bool raw, StringInfo removed)
+{
+	char	   *utf8 = payload->data;
+	AlBuf		names = {0};
+	bool		suspect;
+	AlError		error = {{0}};
+	AlStatus	status;
+
+	if (raw && al_redact_is_compressed(payload->data, payload->len))
+		return true;
+	if (!raw)
+		utf8 = to_utf8(payload->data, payload->len);
+	if (removed->len > 0)
+		al_buf_append_str(&names, to_utf8(removed->data, removed->len));
+	status = al_redact_suspect(rules, utf8, utf8 == payload->data ?
+							   payload->len : strlen(utf8), &names, &suspect,
+							   &error);
+	if (status != AL_OK || names.failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	if (suspect)
+		replace_from(removed, 0, &names, true);
+	al_buf_free(&names);
+	return suspect;
+}
+
+/*
  * Takes excluded keys out of a request's body: JSON, a form, or neither.
  *
- * JSON that is cut short or otherwise invalid is none.  If such a body
- * mentions an excluded key, or might in escapes, it is not shown at all,
- * because nobody can tell where the secret ends.
+ * A body that is neither, and that an excluded key might be in all the same,
+ * is not shown at all, because nobody can tell where the secret ends.  Then a
+ * note is in its place, and the result is false.
  *
  * A raw body is UTF-8 or nothing that text can hold.
  */
-void
+bool
 al_exclude_from_payload(StringInfo payload, bool raw, StringInfo removed)
 {
-	char		first = payload->data[strspn(payload->data, " \t\r\n")];
-	bool		looks_json = first == '{' || first == '[';
-	bool		escapes = memmem(payload->data, payload->len, "\\u", 2) != NULL;
+	BodyKind	kind = redact(payload, 0, raw, NULL, removed);
 
-	if (redact(payload, 0, raw, NULL, removed) == BODY_JSON || !looks_json)
-		return;
-	for (size_t i = 0; i < al_redact_rules_count(rules); i++)
-	{
-		const char *name = al_redact_rules_name(rules, i);
-		const char *key = strrchr(name, '.') ? strrchr(name, '.') + 1 : name;
-
-		if (!raw)
-			key = from_utf8(key, strlen(key));
-		if (!escapes &&
-			memmem(payload->data, payload->len, key, strlen(key)) == NULL)
-			continue;
-		resetStringInfo(payload);
-		appendStringInfoString(payload, WITHHELD);
-		al_exclude_add_name(removed, from_utf8(name, strlen(name)));
-		return;
-	}
+	if (kind == BODY_CLEAN ||
+		(kind == BODY_FORM && !is_suspect(payload, raw, removed)))
+		return true;
+	resetStringInfo(payload);
+	appendStringInfoString(payload, WITHHELD);
+	return false;
 }

@@ -13,7 +13,7 @@ extern bool al_exclude_column(const char *name);
 extern void al_exclude_add_name(StringInfo names, const char *name);
 extern void al_exclude_from_value(StringInfo out, int start,
 								  const char *column, StringInfo removed);
-extern void al_exclude_from_payload(StringInfo payload, bool raw,
+extern bool al_exclude_from_payload(StringInfo payload, bool raw,
 									StringInfo removed);
 
 /* Hooks of the setting; see guc.c. */

@@ -141,8 +141,10 @@ payload_text(const AlRequest *request, StringInfo removed)
 			initStringInfo(&raw);
 			appendBinaryStringInfo(&raw, VARDATA_ANY(body),
 								   VARSIZE_ANY_EXHDR(body));
-			al_exclude_from_payload(&raw, true, removed);
-			escape_body(&payload, raw.data, raw.len);
+			if (al_exclude_from_payload(&raw, true, removed))
+				escape_body(&payload, raw.data, raw.len);
+			else
+				appendBinaryStringInfo(&payload, raw.data, raw.len);
 			return PointerGetDatum(cstring_to_text_with_len(payload.data,
 															payload.len));
 		}

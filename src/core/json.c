@@ -116,6 +116,12 @@ utf8_span(const char *bytes, size_t len)
 	return i;
 }
 
+bool
+al_json_is_utf8(const char *bytes, size_t len)
+{
+	return utf8_span(bytes, len) == len;
+}
+
 static int
 hex_digit(unsigned char c)
 {

@@ -77,6 +77,7 @@ extern void al_json_free(AlJsonReader *reader);
 extern AlStatus al_json_decode(const char *json, const AlJsonToken *token,
 							   bool keep_nul, AlBuf *out, AlError *err);
 extern size_t al_json_span(const char *bytes, size_t len);
+extern bool al_json_is_utf8(const char *bytes, size_t len);
 
 /* Whether a byte stands for itself in a JSON string. */
 static inline bool

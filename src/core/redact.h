@@ -10,6 +10,9 @@
  * repeated, so that one buffer can serve all columns of a row.  When nothing
  * is removed *changed is false and out untouched: the input is the result.
  * On failure out and removed are as long as before.
+ *
+ * Whether a body is of some kind, the function for that kind says: it is
+ * AL_INVALID if not.  Any bytes are a form, so that comes last.
  */
 #ifndef AUDIT_LOG_REDACT_H
 #define AUDIT_LOG_REDACT_H
@@ -29,8 +32,17 @@ extern AlStatus al_redact_json_at(const AlRedactRules *rules,
 								  const char *json, size_t len, AlBuf *out,
 								  AlBuf *removed, bool *changed,
 								  AlError *err);
+extern AlStatus al_redact_multipart(const AlRedactRules *rules,
+									const char *body, size_t len, AlBuf *out,
+									AlBuf *removed, bool *changed,
+									AlError *err);
 extern AlStatus al_redact_form(const AlRedactRules *rules,
 							   const char *body, size_t len, AlBuf *out,
 							   AlBuf *removed, bool *changed, AlError *err);
+extern AlStatus al_redact_suspect(const AlRedactRules *rules,
+								  const char *body, size_t len,
+								  AlBuf *removed, bool *suspect,
+								  AlError *err);
+extern bool al_redact_is_compressed(const char *body, size_t len);
 
 #endif							/* AUDIT_LOG_REDACT_H */

@@ -2,7 +2,8 @@
  * test/fuzz/fuzz_redact.c
  *
  * A line of names, then a body.  What is left of JSON is JSON, holds nothing
- * more to remove, and is the input less some of its bytes; so for forms.
+ * more to remove, and is the input less some of its bytes; so for forms.  What
+ * is left of a form of several parts may be none, when no part is.
  */
 #include "core/json.h"
 #include "core/redact.h"
@@ -42,8 +43,10 @@ check(Redact redact, const AlRedactRules *rules, const char *body, size_t len)
 	{
 		FUZZ_CHECK(status == AL_OK && removed.len > 0 && out.len < len);
 		FUZZ_CHECK(is_subsequence(&out, body, len));
-		FUZZ_CHECK(redact(rules, out.data, out.len, &again, &removed, &more,
-						  &err) == AL_OK);
+		status = redact(rules, out.data, out.len, &again, &removed, &more,
+						&err);
+		FUZZ_CHECK(status == AL_OK ||
+				   (status == AL_INVALID && redact == al_redact_multipart));
 		FUZZ_CHECK(!more && again.len == 0);
 	}
 	al_buf_free(&out);
@@ -69,6 +72,20 @@ check_prefix(const AlRedactRules *rules, const char *body, size_t len)
 	al_buf_free(&removed);
 }
 
+/* Suspect or not, a name is listed. */
+static void
+check_suspect(const AlRedactRules *rules, const char *body, size_t len)
+{
+	AlBuf		removed = {0};
+	bool		suspect;
+
+	FUZZ_CHECK(al_redact_suspect(rules, body, len, &removed, &suspect,
+								 NULL) == AL_OK);
+	FUZZ_CHECK(suspect == (removed.len > 0));
+	al_redact_is_compressed(body, len);
+	al_buf_free(&removed);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -86,7 +103,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	check(al_redact_json, rules, body, len);
 	FUZZ_CHECK(check(al_redact_form, rules, body, len) == AL_OK);
+	check(al_redact_multipart, rules, body, len);
 	check_prefix(rules, body, len);
+	check_suspect(rules, body, len);
 	al_redact_rules_free(rules);
 	return 0;
 }
