@@ -2774,17 +2774,20 @@ CREATE TABLE audit.ledger_bundles
 	inner_hashes			bytea NOT NULL,
 	CONSTRAINT ledger_bundles_pkey PRIMARY KEY (first_leaf),
 	CONSTRAINT ledger_bundles_leaves_check CHECK
-		(leaves BETWEEN 1 AND 256 - first_leaf % 256),
+		(leaves BETWEEN 1 AND 128 - first_leaf % 128),
 	CONSTRAINT ledger_bundles_length_check CHECK
 		(pg_catalog.octet_length(ids) = 16 * leaves
 		 AND pg_catalog.octet_length(expires) = 8 * leaves
 		 AND pg_catalog.octet_length(inner_hashes) = 32 * leaves)
 );
-/* Hashes cannot be compressed; trying takes longer than all the rest. */
+/*
+ * A full bundle fills a page, so that nothing of it is put elsewhere; and
+ * hashes cannot be compressed.
+ */
 ALTER TABLE audit.ledger_bundles
-	ALTER COLUMN ids SET STORAGE EXTERNAL,
-	ALTER COLUMN expires SET STORAGE EXTERNAL,
-	ALTER COLUMN inner_hashes SET STORAGE EXTERNAL;
+	ALTER COLUMN ids SET STORAGE PLAIN,
+	ALTER COLUMN expires SET STORAGE PLAIN,
+	ALTER COLUMN inner_hashes SET STORAGE PLAIN;
 
 CREATE TABLE audit.ledger_nodes
 (

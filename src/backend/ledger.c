@@ -412,8 +412,7 @@ al_ledger_bundles_next(AlTableScan *scan, AlBundle *bundle)
 	bundle->count = 0;
 	count = get_int32(scan, AL_BUNDLE_LEAVES);
 	if (count < 1 || bundle->first_leaf < 0 ||
-		count > AL_MERKLE_TILE_WIDTH -
-		bundle->first_leaf % AL_MERKLE_TILE_WIDTH)
+		count > AL_BUNDLE_MAX - bundle->first_leaf % AL_BUNDLE_MAX)
 		return true;
 	ids = get_bytes(scan, AL_BUNDLE_IDS, UUID_LEN * count, &detoasted[0]);
 	expires = get_bytes(scan, AL_BUNDLE_EXPIRES, sizeof(int64) * count,

@@ -59,11 +59,14 @@ typedef struct AlGeneration
 	char	   *previous;		/* checkpoint, or NULL */
 } AlGeneration;
 
+/* Most leaves of a row of audit.ledger_bundles: they fill a page. */
+#define AL_BUNDLE_MAX 128
+
 typedef struct AlBundle
 {
 	int64		first_leaf;
 	int			count;			/* 0: the row is damaged */
-	AlLeaf		leaves[AL_MERKLE_TILE_WIDTH];
+	AlLeaf		leaves[AL_BUNDLE_MAX];
 } AlBundle;
 
 /* Rows of one table in the order of an index. */

@@ -269,7 +269,7 @@ append_leaf(Sealer *sealer, const AlLeaf *leaf)
 	al_leaf_check(al_merkle_append(al_leaf_sha256(), &sealer->frontier, &hash,
 								   add_node, sealer), NULL);
 	sealer->bundle.leaves[sealer->bundle.count++] = *leaf;
-	if (sealer->frontier.size % AL_MERKLE_TILE_WIDTH == 0)
+	if (sealer->frontier.size % AL_BUNDLE_MAX == 0)
 		finish_bundle(sealer);
 	/* One leaf can complete a node of each stored level. */
 	if (sealer->nnodes >= WRITE_NODES - AL_MERKLE_MAX_LEVELS)

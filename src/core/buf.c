@@ -9,8 +9,9 @@
 
 #include "buf.h"
 
-static bool
-reserve(AlBuf *buf, size_t more)
+/* Makes room for more bytes; false if there is none, now or before. */
+bool
+al_buf_grow(AlBuf *buf, size_t more)
 {
 	size_t		cap = buf->cap ? buf->cap : 256;
 	char	   *data;
@@ -37,22 +38,14 @@ reserve(AlBuf *buf, size_t more)
 	return true;
 }
 
-/*
- * Makes room for more bytes and returns where they go, or NULL.  The caller
- * writes there and adds to len itself; the room lasts until the next append.
- */
-char *
-al_buf_reserve(AlBuf *buf, size_t more)
-{
-	return reserve(buf, more) ? buf->data + buf->len : NULL;
-}
-
 void
 al_buf_append(AlBuf *buf, const void *bytes, size_t len)
 {
-	if (len == 0 || !reserve(buf, len))
+	char	   *room = al_buf_reserve(buf, len);
+
+	if (len == 0 || room == NULL)
 		return;
-	memcpy(buf->data + buf->len, bytes, len);
+	memcpy(room, bytes, len);
 	buf->len += len;
 }
 

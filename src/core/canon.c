@@ -33,6 +33,7 @@
  * walk goes by links and needs no stack.
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,23 +145,41 @@ print_pipe(AlTree *tree, AlBuf *out, AlError *err)
 }
 
 /* Writes what stands for a byte that is not plain; returns where it ends. */
-static char *
+static inline char *
 write_escape(char *at, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
-	char		letter = c == '\b' ? 'b' : c == '\t' ? 't' : c == '\n' ? 'n' :
-		c == '\f' ? 'f' : c == '\r' ? 'r' : (char) c;
+	static const char letters[0x20] = {
+		['\b'] = 'b',['\t'] = 't',['\n'] = 'n',['\f'] = 'f',['\r'] = 'r'
+	};
 
 	*at++ = '\\';
-	if (c >= 0x20 || letter != (char) c)
+	if (c >= 0x20 || letters[c])
 	{
-		*at++ = letter;
+		*at++ = c >= 0x20 ? (char) c : letters[c];
 		return at;
 	}
 	memcpy(at, "u00", 3);
 	at[3] = hex[c >> 4];
 	at[4] = hex[c & 0xF];
 	return at + 5;
+}
+
+/*
+ * Copies eight bytes, none of them a control character, with a backslash in
+ * front of each that wants one.  JSON in a string is full of those, and a
+ * branch for each of them is guessed wrong.
+ */
+static inline char *
+write_word(char *at, const char *bytes)
+{
+	for (int i = 0; i < 8; i++)
+	{
+		*at = '\\';
+		at += (bytes[i] == '"') | (bytes[i] == '\\');
+		*at++ = bytes[i];
+	}
+	return at;
 }
 
 /*
@@ -177,7 +196,7 @@ append_quoted(AlBuf *out, const char *bytes, size_t len)
 	{
 		size_t		left = (size_t) (end - bytes);
 		const char *stop = left > CHUNK ? bytes + CHUNK : end;
-		char	   *room = al_buf_reserve(out, CHUNK * 6 + 16);
+		char	   *room = al_buf_reserve(out, CHUNK * 6 + 32);
 		char	   *at = room;
 
 		if (room == NULL)
@@ -187,24 +206,26 @@ append_quoted(AlBuf *out, const char *bytes, size_t len)
 		first = false;
 		while (bytes < stop)
 		{
-			size_t		plain;
-
 			if (end - bytes >= 8)
 			{
-				/* what of the word is not wanted gets overwritten */
-				memcpy(at, bytes, 8);
-				plain = al_json_span8(bytes);
-				at += plain;
-				bytes += plain;
-				if (plain == 8)
+				if (al_json_span8(bytes) == 8)
+				{
+					memcpy(at, bytes, 8);
+					at += 8;
+					bytes += 8;
 					continue;
+				}
+				if (!al_json_has_control8(bytes))
+				{
+					at = write_word(at, bytes);
+					bytes += 8;
+					continue;
+				}
 			}
-			else if (al_json_is_plain(*bytes))
-			{
+			if (al_json_is_plain(*bytes))
 				*at++ = *bytes++;
-				continue;
-			}
-			at = write_escape(at, (unsigned char) *bytes++);
+			else
+				at = write_escape(at, (unsigned char) *bytes++);
 		}
 		if (bytes == end)
 			*at++ = '"';
@@ -371,6 +392,56 @@ al_canon_jcs_put(AlCanonJcs *jcs, const char *key, size_t key_len,
 		al_buf_append(jcs->out, "null", 4);
 	else
 		append_quoted(jcs->out, value, value_len);
+}
+
+/*
+ * Lays out a key for al_canon_jcs_put_name().  before is the name that is put
+ * before it, NULL for the first.  AL_INVALID if the key does not come after
+ * that one, is too long or holds anything but letters, digits and "_".
+ */
+AlStatus
+al_canon_jcs_name(AlCanonName *name, const AlCanonName *before,
+				  const char *key, AlError *err)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+	size_t		len = strlen(key);
+
+	if (strspn(key, plain) != len ||
+		len + sizeof(",\"\":null") > AL_CANON_NAME_SIZE)
+		return al_status_fail(err, AL_INVALID, "the key cannot be laid out");
+	name->len = (size_t) snprintf(name->text, AL_CANON_NAME_SIZE,
+								  ",\"%s\":null", key) - 4;
+	/* The quote that ends a key sorts before all that a key holds. */
+	if (before != NULL && strcmp(before->text, name->text) >= 0)
+		return al_status_fail(err, AL_INVALID, "keys are not in order");
+	return AL_OK;
+}
+
+/*
+ * Appends a member, as al_canon_jcs_put() does.  An object has either names
+ * or keys; that names come in the order they were laid out in is up to the
+ * caller.
+ */
+void
+al_canon_jcs_put_name(AlCanonJcs *jcs, const AlCanonName *name,
+					  const char *value, size_t value_len)
+{
+	char	   *at = al_buf_reserve(jcs->out, AL_CANON_NAME_SIZE);
+
+	if (at == NULL)
+		return;
+	memcpy(at, name->text, AL_CANON_NAME_SIZE);
+	if (jcs->last_key == NULL)
+		at[0] = '{';
+	jcs->last_key = name->text;
+	if (value == NULL)
+	{
+		jcs->out->len += name->len + 4;
+		return;
+	}
+	jcs->out->len += name->len;
+	append_quoted(jcs->out, value, value_len);
 }
 
 /*

@@ -34,9 +34,25 @@ typedef struct AlCanonJcs
 	bool		misordered;		/* a key did not follow its predecessor */
 } AlCanonJcs;
 
+/*
+ * A key laid out as it is printed, with what stands around it, for objects
+ * that are written over and over with the same keys.
+ */
+#define AL_CANON_NAME_SIZE 32
+
+typedef struct AlCanonName
+{
+	char		text[AL_CANON_NAME_SIZE];	/* ,"key":null */
+	size_t		len;			/* without the null */
+} AlCanonName;
+
 extern void al_canon_jcs_begin(AlCanonJcs *jcs, AlBuf *out);
 extern void al_canon_jcs_put(AlCanonJcs *jcs, const char *key, size_t key_len,
 							 const char *value, size_t value_len);
+extern AlStatus al_canon_jcs_name(AlCanonName *name, const AlCanonName *before,
+								  const char *key, AlError *err);
+extern void al_canon_jcs_put_name(AlCanonJcs *jcs, const AlCanonName *name,
+								  const char *value, size_t value_len);
 extern AlStatus al_canon_jcs_end(AlCanonJcs *jcs, AlError *err);
 
 #endif							/* AUDIT_LOG_CANON_H */

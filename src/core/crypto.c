@@ -11,7 +11,11 @@
  *
  * What OpenSSL charges for is looking things up by name, so that happens
  * once: the digest is fetched once a process, and each object keeps an
- * initialised context.
+ * initialised context.  A ledger leaf takes six digests of little data,
+ * though, and for each of them EVP of OpenSSL 3.0 allocates, wipes and frees
+ * a state: as much time again as the hashing.  So SHA-256 goes to the
+ * functions below EVP where OpenSSL has them and no FIPS provider is asked
+ * for, and to EVP elsewhere.
  *
  * Private bytes:
  * - A key file is decoded by keyfile.c into memory that is wiped here, and
@@ -31,6 +35,9 @@
  * digest functions only clear what they leave behind themselves, as they
  * are too short to pay for more.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_Init() and its kin */
+
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +49,7 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
+#include <openssl/sha.h>
 #include <openssl/x509.h>
 
 #include "base64.h"
@@ -60,7 +68,10 @@ static const uint8_t ed25519_prefix[] = {
 
 struct AlSha256
 {
-	EVP_MD_CTX *ctx;
+	EVP_MD_CTX *ctx;			/* NULL: below EVP */
+#ifndef OPENSSL_NO_DEPRECATED_3_0
+	SHA256_CTX	state;
+#endif
 };
 
 struct AlPublicKey
@@ -141,6 +152,17 @@ al_crypto_sha256(const void *data, size_t len, uint8_t digest[AL_SHA256_LEN],
 	return AL_OK;
 }
 
+/* Whether digests may go past EVP */
+static bool
+below_evp(void)
+{
+#ifndef OPENSSL_NO_DEPRECATED_3_0
+	return !EVP_default_properties_is_fips_enabled(NULL);
+#else
+	return false;
+#endif
+}
+
 AlStatus
 al_crypto_sha256_new(AlSha256 **sha, AlError *err)
 {
@@ -151,21 +173,26 @@ al_crypto_sha256_new(AlSha256 **sha, AlError *err)
 	if (new_sha == NULL)
 		return no_memory(err);
 	ERR_clear_error();
-	md = get_sha256();
-	new_sha->ctx = EVP_MD_CTX_new();
-	if (md == NULL || new_sha->ctx == NULL ||
-		!EVP_DigestInit_ex2(new_sha->ctx, md, NULL))
+	if (!below_evp())
 	{
-		al_crypto_sha256_free(new_sha);
-		return openssl_failed(err, "could not prepare SHA-256");
+		md = get_sha256();
+		new_sha->ctx = EVP_MD_CTX_new();
+		if (md == NULL || new_sha->ctx == NULL ||
+			!EVP_DigestInit_ex2(new_sha->ctx, md, NULL))
+		{
+			al_crypto_sha256_free(new_sha);
+			return openssl_failed(err, "could not prepare SHA-256");
+		}
 	}
 	*sha = new_sha;
 	return AL_OK;
 }
 
 static AlStatus
-digest_failed(void)
+digest_done(int success)
 {
+	if (success)
+		return AL_OK;
 	ERR_clear_error();
 	return AL_FAILED;
 }
@@ -174,32 +201,39 @@ digest_failed(void)
 AlStatus
 al_crypto_sha256_begin(AlSha256 *sha)
 {
-	return EVP_DigestInit_ex2(sha->ctx, NULL, NULL) ? AL_OK : digest_failed();
+#ifndef OPENSSL_NO_DEPRECATED_3_0
+	if (sha->ctx == NULL)
+		return digest_done(SHA256_Init(&sha->state));
+#endif
+	return digest_done(EVP_DigestInit_ex2(sha->ctx, NULL, NULL));
 }
 
 AlStatus
 al_crypto_sha256_update(AlSha256 *sha, const void *data, size_t len)
 {
-	return EVP_DigestUpdate(sha->ctx, data, len) ? AL_OK : digest_failed();
+#ifndef OPENSSL_NO_DEPRECATED_3_0
+	if (sha->ctx == NULL)
+		return digest_done(SHA256_Update(&sha->state, data, len));
+#endif
+	return digest_done(EVP_DigestUpdate(sha->ctx, data, len));
 }
 
 /* Ends a digest; the next needs al_crypto_sha256_begin() first. */
 AlStatus
 al_crypto_sha256_end(AlSha256 *sha, uint8_t digest[AL_SHA256_LEN])
 {
-	return EVP_DigestFinal_ex(sha->ctx, digest, NULL) ? AL_OK
-		: digest_failed();
+#ifndef OPENSSL_NO_DEPRECATED_3_0
+	if (sha->ctx == NULL)
+		return digest_done(SHA256_Final(digest, &sha->state));
+#endif
+	return digest_done(EVP_DigestFinal_ex(sha->ctx, digest, NULL));
 }
 
 AlStatus
 al_crypto_sha256_one(AlSha256 *sha, const void *data, size_t len,
 					 uint8_t digest[AL_SHA256_LEN])
 {
-	if (EVP_DigestInit_ex2(sha->ctx, NULL, NULL) &&
-		EVP_DigestUpdate(sha->ctx, data, len) &&
-		EVP_DigestFinal_ex(sha->ctx, digest, NULL))
-		return AL_OK;
-	return digest_failed();
+	return al_crypto_sha256_two(sha, data, len, NULL, 0, digest);
 }
 
 /* Digest of two byte strings, one after the other. */
@@ -208,12 +242,15 @@ al_crypto_sha256_two(AlSha256 *sha, const void *first, size_t first_len,
 					 const void *second, size_t second_len,
 					 uint8_t digest[AL_SHA256_LEN])
 {
-	if (EVP_DigestInit_ex2(sha->ctx, NULL, NULL) &&
-		EVP_DigestUpdate(sha->ctx, first, first_len) &&
-		EVP_DigestUpdate(sha->ctx, second, second_len) &&
-		EVP_DigestFinal_ex(sha->ctx, digest, NULL))
-		return AL_OK;
-	return digest_failed();
+	AlStatus	status = al_crypto_sha256_begin(sha);
+
+	if (status == AL_OK)
+		status = al_crypto_sha256_update(sha, first, first_len);
+	if (status == AL_OK && second_len > 0)
+		status = al_crypto_sha256_update(sha, second, second_len);
+	if (status == AL_OK)
+		status = al_crypto_sha256_end(sha, digest);
+	return status;
 }
 
 void

@@ -726,6 +726,67 @@ test_jcs_writer(void)
 	al_buf_free(&again);
 }
 
+static AlStatus
+lay_out(AlCanonName *name, const AlCanonName *before, const char *key)
+{
+	AlError		err = {""};
+	AlStatus	status = al_canon_jcs_name(name, before, key, &err);
+
+	if (status != AL_OK && err.reason[0] == '\0')
+		return AL_FAILED;
+	return status;
+}
+
+/* Keys that are laid out beforehand. */
+static void
+test_jcs_names(void)
+{
+	static const char *const keys[] = {"A", "_", "a", "a1", "aa", "ab_c",
+	"twenty_two_letters_abcd"};
+	AlCanonName names[sizeof(keys) / sizeof(keys[0])];
+	AlCanonName other;
+	AlBuf		out = {0};
+	AlBuf		want = {0};
+	AlCanonJcs	jcs;
+	AlStatus	status = AL_OK;
+	size_t		count = sizeof(keys) / sizeof(keys[0]);
+	size_t		i;
+
+	for (i = 0; i < count && status == AL_OK; i++)
+		status = lay_out(&names[i], i ? &names[i - 1] : NULL, keys[i]);
+	tap_is_int(status, AL_OK, "names: keys in order are laid out");
+
+	al_canon_jcs_begin(&jcs, &want);
+	for (i = 0; i < count; i++)
+		al_canon_jcs_put(&jcs, keys[i], strlen(keys[i]),
+						 i % 2 ? "x\"y\n" : NULL, i % 2 ? 4 : 0);
+	(void) al_canon_jcs_end(&jcs, NULL);
+	al_canon_jcs_begin(&jcs, &out);
+	for (i = 0; i < count; i++)
+		al_canon_jcs_put_name(&jcs, &names[i],
+							  i % 2 ? "x\"y\n" : NULL, i % 2 ? 4 : 0);
+	tap_is_int(al_canon_jcs_end(&jcs, NULL), AL_OK, "names: an object of them");
+	tap_is_bytes(out.data, out.len, want.data, want.len,
+				 "  is the one that keys make");
+
+	tap_is_int(lay_out(&other, &names[3], "a"), AL_INVALID,
+			   "names: a key out of order is refused");
+	tap_is_int(lay_out(&other, &names[3], "a1"), AL_INVALID,
+			   "  and one that comes again");
+	tap_is_int(lay_out(&other, NULL, "twenty_four_letters_abcde"), AL_INVALID,
+			   "  and one that is too long");
+	tap_is_int(lay_out(&other, NULL, "a\"b"), AL_INVALID,
+			   "  and one that would be escaped");
+
+	out.failed = true;
+	al_canon_jcs_begin(&jcs, &out);
+	al_canon_jcs_put_name(&jcs, &names[0], "1", 1);
+	tap_is_int(al_canon_jcs_end(&jcs, NULL), AL_NO_MEMORY,
+			   "names: a failed allocation is reported");
+	al_buf_free(&out);
+	al_buf_free(&want);
+}
+
 int
 main(void)
 {
@@ -740,6 +801,7 @@ main(void)
 	test_size();
 	test_random();
 	test_jcs_writer();
+	test_jcs_names();
 	test_lengths();
 	return tap_done();
 }
