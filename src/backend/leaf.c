@@ -12,8 +12,11 @@
  * expire is in the entry and salt in front of data, so neither is in data.
  * All values are strings: RFC 8785's numbers are doubles.  Nothing depends on
  * a setting of the session; text is hashed in UTF-8 whatever the database's
- * encoding is.  The columns of format 1 are fixed: one that is added to the
- * tables needs a new format.
+ * encoding is.  What has no UTF-8 form is hashed all the same, or one such
+ * record would keep everybody's from being sealed: bytes of SQL_ASCII as they
+ * are, other text as a zero character, which no text holds, and its bytes in
+ * hex.  The columns of format 1 are fixed: one that is added to the tables
+ * needs a new format.
  *
  * This runs for every record that is sealed or verified.  It allocates
  * nothing but what detoasting and numeric output need, so the caller resets
@@ -22,10 +25,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "core/canon.h"
@@ -201,18 +206,32 @@ print_time(char *out, TimestampTz time)
 	return p - out;
 }
 
-static void
-print_uuid(char *out, const pg_uuid_t *id)
+/* Lowercase hex; returns the end. */
+static inline char *
+put_hex(char *out, const uint8 *bytes, int len)
 {
 	static const char hex[] = "0123456789abcdef";
 
-	for (int i = 0; i < UUID_LEN; i++)
+	for (int i = 0; i < len; i++)
 	{
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*out++ = '-';
-		*out++ = hex[id->data[i] >> 4];
-		*out++ = hex[id->data[i] & 0xF];
+		*out++ = hex[bytes[i] >> 4];
+		*out++ = hex[bytes[i] & 0xF];
 	}
+	return out;
+}
+
+static void
+print_uuid(char *out, const pg_uuid_t *id)
+{
+	out = put_hex(out, id->data, 4);
+	*out++ = '-';
+	out = put_hex(out, id->data + 4, 2);
+	*out++ = '-';
+	out = put_hex(out, id->data + 6, 2);
+	*out++ = '-';
+	out = put_hex(out, id->data + 8, 2);
+	*out++ = '-';
+	(void) put_hex(out, id->data + 10, 6);
 }
 
 /* A column of a slot whose attributes are all fetched. */
@@ -236,10 +255,36 @@ al_leaf_txid(AlStream stream, TupleTableSlot *slot)
 	return DatumGetUInt64(slot_getattr(slot, formats[stream].txid, &isnull));
 }
 
-static void
-put_member(AlCanonJcs *jcs, const char *name, const char *value, size_t len)
+/* The names of the members of meta, in canonical order. */
+enum
 {
-	al_canon_jcs_put(jcs, name, strlen(name), value, len);
+	META_FORMAT, META_ID, META_OCCURRED_AT, META_STREAM, META_TXID,
+	META_COUNT
+};
+
+static const char *const meta_keys[META_COUNT] =
+{"format", "id", "occurred_at", "stream", "txid"};
+
+static AlCanonName meta_names[META_COUNT];
+static AlCanonName data_names[AL_STREAMS][AL_MAX_COLUMNS];
+
+static void
+lay_out_names(void)
+{
+	AlError		err = {{0}};
+
+	if (meta_names[0].len > 0)
+		return;
+	for (int s = 0; s < AL_STREAMS; s++)
+		for (int i = 0; i < formats[s].ndata; i++)
+			al_leaf_check(al_canon_jcs_name(&data_names[s][i],
+											i ? &data_names[s][i - 1] : NULL,
+											formats[s].data[i].name, &err),
+						  &err);
+	/* Upwards, so that the first is there when all are. */
+	for (int i = META_COUNT - 1; i >= 0; i--)
+		al_leaf_check(al_canon_jcs_name(&meta_names[i], NULL, meta_keys[i],
+										&err), &err);
 }
 
 static void
@@ -253,27 +298,73 @@ print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 	int			len;
 
 	al_canon_jcs_begin(&jcs, meta);
-	put_member(&jcs, "format", "1", 1);
+	al_canon_jcs_put_name(&jcs, &meta_names[META_FORMAT], "1", 1);
 	print_uuid(id, DatumGetUUIDP(column(slot, formats[stream].id)));
-	put_member(&jcs, "id", id, UUID_TEXT_LEN);
+	al_canon_jcs_put_name(&jcs, &meta_names[META_ID], id, UUID_TEXT_LEN);
 	len = print_time(time, DatumGetTimestampTz(column(slot, formats[stream].occurred_at)));
-	put_member(&jcs, "occurred_at", time, len);
-	put_member(&jcs, "stream", formats[stream].name,
-			   strlen(formats[stream].name));
+	al_canon_jcs_put_name(&jcs, &meta_names[META_OCCURRED_AT], time, len);
+	al_canon_jcs_put_name(&jcs, &meta_names[META_STREAM],
+						  formats[stream].name, strlen(formats[stream].name));
 	len = pg_ulltoa_n(DatumGetUInt64(column(slot, formats[stream].txid)),
 					  txid);
-	put_member(&jcs, "txid", txid, len);
+	al_canon_jcs_put_name(&jcs, &meta_names[META_TXID], txid, len);
 	al_leaf_check(al_canon_jcs_end(&jcs, &err), &err);
 }
 
+/*
+ * The UTF-8 form of a text, or what stands for it: see the head.  The result
+ * is "bytes" or new memory.
+ */
+static const char *
+to_utf8(const char *bytes, Size *len)
+{
+	static Oid	procedure = InvalidOid;
+	int			encoding = GetDatabaseEncoding();
+	char	   *utf8;			/* the hex fits too */
+	Size		made = 0;
+	Size		done = 0;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return bytes;
+	if (!OidIsValid(procedure))
+		procedure = FindDefaultConversionProc(encoding, PG_UTF8);
+	utf8 = palloc_extended((Size) *len * MAX_CONVERSION_GROWTH + 1,
+						   MCXT_ALLOC_HUGE);
+	while (OidIsValid(procedure) && done < *len)
+	{
+		/* It takes an int, and stops at a character that does not fit. */
+		int			room = Min((Size) (*len - done) * MAX_CONVERSION_GROWTH + 1,
+							   MaxAllocSize);
+		int			taken = pg_do_encoding_conversion_buf(procedure, encoding, PG_UTF8,
+														  (unsigned char *) bytes + done,
+														  *len - done,
+														  (unsigned char *) utf8 + made,
+														  room, true);
+
+		if (taken == 0)
+			break;
+		done += taken;
+		made += strlen(utf8 + made);
+	}
+	if (done < *len)
+	{
+		utf8[0] = '\0';
+		made = 1 + hex_encode(bytes, *len, utf8 + 1);
+	}
+	*len = made;
+	return utf8;
+}
+
 static void
-put_column(AlCanonJcs *jcs, const DataColumn *data, Datum value)
+put_column(AlCanonJcs *jcs, const AlCanonName *name, ColumnKind kind,
+		   Datum value)
 {
 	char		number[MAXINT8LEN + 1];
 	const char *bytes = number;
-	int			len;
+	Size		len;
+	text	   *t;
 
-	switch (data->kind)
+	switch (kind)
 	{
 		case COLUMN_INT4:
 			len = pg_ltoa(DatumGetInt32(value), number);
@@ -283,38 +374,31 @@ put_column(AlCanonJcs *jcs, const DataColumn *data, Datum value)
 			len = strlen(bytes);
 			break;
 		default:
-			{
-				text	   *t = DatumGetTextPP(value);
-
-				bytes = VARDATA_ANY(t);
-				len = VARSIZE_ANY_EXHDR(t);
-				if (unlikely(GetDatabaseEncoding() != PG_UTF8))
-				{
-					bytes = pg_server_to_any(pnstrdup(bytes, len), len,
-											 PG_UTF8);
-					len = strlen(bytes);
-				}
-				break;
-			}
+			t = DatumGetTextPP(value);
+			len = VARSIZE_ANY_EXHDR(t);
+			bytes = to_utf8(VARDATA_ANY(t), &len);
+			break;
 	}
-	al_canon_jcs_put(jcs, data->name, strlen(data->name), bytes, len);
+	al_canon_jcs_put_name(jcs, name, bytes, len);
 }
 
 static void
 print_data(AlStream stream, TupleTableSlot *slot, AlBuf *out)
 {
+	const DataColumn *data = formats[stream].data;
 	AlCanonJcs	jcs;
 	AlError		err = {{0}};
 
 	al_canon_jcs_begin(&jcs, out);
 	for (int i = 0; i < formats[stream].ndata; i++)
 	{
-		const DataColumn *data = &formats[stream].data[i];
+		const AlCanonName *name = &data_names[stream][i];
 
-		if (column_is_null(slot, data->column))
-			al_canon_jcs_put(&jcs, data->name, strlen(data->name), NULL, 0);
+		if (column_is_null(slot, data[i].column))
+			al_canon_jcs_put_name(&jcs, name, NULL, 0);
 		else
-			put_column(&jcs, data, column(slot, data->column));
+			put_column(&jcs, name, data[i].kind,
+					   column(slot, data[i].column));
 	}
 	al_leaf_check(al_canon_jcs_end(&jcs, &err), &err);
 }
@@ -329,6 +413,7 @@ al_leaf_texts(AlStream stream, TupleTableSlot *slot, AlBuf *meta, AlBuf *data,
 {
 	bytea	   *stored;
 
+	lay_out_names();
 	slot_getsomeattrs(slot, formats[stream].columns);
 	print_meta(stream, slot, meta);
 	print_data(stream, slot, data);

@@ -194,4 +194,23 @@ is($target->safe_psql($db, 'SELECT audit.seal()'), 1, 'and seals on');
 is($target->safe_psql($db, 'SELECT count(*), count(DISTINCT id) FROM audit.ledger_leaves'), join('|', ($count + 4) x 2), 'each record is one leaf');
 clean($target, $db, 'a ledger that was moved');
 
+# ---------------------------------------------- text that has no UTF-8 form
+
+my $odd = AuditLog::start_node('odd', 'client_encoding = sql_ascii');
+for (['SQL_ASCII', 'fe41'], ['EUC_JP', 'a9a1'])
+{
+	my ($encoding, $bytes) = @$_;
+	my $name = lc $encoding;
+
+	$odd->safe_psql('postgres', "CREATE DATABASE $name ENCODING '$encoding' LOCALE 'C' TEMPLATE template0");
+	$odd->safe_psql($name, q{CREATE EXTENSION audit_log CASCADE; CREATE TABLE things (id int PRIMARY KEY, note text); SELECT audit.enable('things')});
+	$odd->safe_psql($name, "INSERT INTO things VALUES (1, 'plain'), (2, convert_from('\\x$bytes', '$encoding')), (3, 'after it')");
+	is($odd->safe_psql($name, 'SELECT audit.seal()'), 3, "$encoding: records are sealed beside one that has no UTF-8 form");
+	is($odd->safe_psql($name, 'SELECT * FROM audit.verify_ledger()'), '', 'and verified');
+	$odd->safe_psql($name, 'ALTER TABLE audit.audit_objects DISABLE TRIGGER ALL');
+	$odd->safe_psql($name, "UPDATE audit.audit_objects SET entity = replace(entity::text, 'plain', 'plane')::json");
+	$odd->safe_psql($name, "UPDATE audit.audit_objects SET entity = overlay(entity::text placing 'x' from length(entity::text) - 2)::json WHERE entity_key = '2'");
+	is($odd->safe_psql($name, 'SELECT kind, leaf FROM audit.verify_ledger() ORDER BY leaf'), "changed|0\nchanged|1", 'a change of either is found');
+}
+
 done_testing();
