@@ -8,13 +8,14 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-#include "utils/builtins.h"
 
 #include "core/redact.h"
 
 #include "exclude.h"
 #include "guc.h"
+#include "utf8.h"
 
 /* Bytes of a working buffer that are kept between calls. */
 #define KEEP_BUFFER (1024 * 1024)
@@ -63,25 +64,13 @@ al_exclude_assign(const char *newval, void *extra)
 	al_guc_generation++;
 }
 
-/*
- * The database's text as the UTF-8 that src/core takes, and back.  In a
- * SQL_ASCII database bytes are whatever they are, and core refuses what is not
- * UTF-8 in its own way.
- */
-static char *
-to_utf8(const char *text, int len)
+/* A short text as UTF-8, or as its bytes if it has no such form. */
+static const char *
+as_utf8(const char *text)
 {
-	if (GetDatabaseEncoding() == PG_SQL_ASCII)
-		return unconstify(char *, text);
-	return pg_server_to_any(text, len, PG_UTF8);
-}
+	const char *utf8 = al_utf8_from_text(text, strlen(text));
 
-static char *
-from_utf8(const char *utf8, int len)
-{
-	if (GetDatabaseEncoding() == PG_SQL_ASCII)
-		return unconstify(char *, utf8);
-	return pg_any_to_server(utf8, len, PG_UTF8);
+	return utf8 ? utf8 : text;
 }
 
 static void
@@ -92,8 +81,7 @@ prepare_rules(void)
 
 	if (rules_ready)
 		return;
-	compiled = compile_rules(to_utf8(al_guc_payload_exclude,
-									 strlen(al_guc_payload_exclude)), &error);
+	compiled = compile_rules(as_utf8(al_guc_payload_exclude), &error);
 	/* Checked when it was set; only memory can be lacking. */
 	if (compiled == NULL)
 		ereport(ERROR,
@@ -110,7 +98,7 @@ bool
 al_exclude_column(const char *name)
 {
 	prepare_rules();
-	name = to_utf8(name, strlen(name));
+	name = as_utf8(name);
 	return al_redact_rules_match(rules, name, strlen(name)) != NULL;
 }
 
@@ -134,29 +122,71 @@ al_exclude_add_name(StringInfo names, const char *name)
 	appendBinaryStringInfo(names, name, len);
 }
 
-/* Puts UTF-8 bytes in the place of "out" from "start" on. */
+/* Puts bytes in the place of "out" from "start" on. */
 static void
 replace_from(StringInfo out, int start, const AlBuf *bytes, bool convert)
 {
-	char	   *copy = palloc(bytes->len + 1);
-	char	   *text;
+	char	   *text = NULL;
 
-	/* Raw bytes may hold a zero. */
-	if (bytes->len > 0)
-		memcpy(copy, bytes->data, bytes->len);
-	copy[bytes->len] = '\0';
-	text = convert ? from_utf8(copy, bytes->len) : copy;
+	/* Only what was converted before is left, so there is a way back. */
+	if (convert)
+		text = al_utf8_to_text(bytes->len ? bytes->data : "", bytes->len);
 	out->len = start;
 	out->data[start] = '\0';
-	appendBinaryStringInfo(out, text,
-						   text == copy ? bytes->len : strlen(text));
+	if (text)
+		appendStringInfoString(out, text);
+	else
+		appendBinaryStringInfo(out, bytes->len ? bytes->data : "",
+							   bytes->len);
+}
+
+/* Adds names of rules, separated by commas, to those of the database. */
+static void
+add_names(StringInfo removed, const AlBuf *names)
+{
+	const char *at = names->data;
+	const char *end = at + names->len;
+
+	while (at < end)
+	{
+		const char *comma = memchr(at, ',', end - at);
+		int			len = (comma ? comma : end) - at;
+		char	   *name = al_utf8_to_text(at, len);
+
+		al_exclude_add_name(removed, name ? name : pnstrdup(at, len));
+		at += len + 1;
+	}
+}
+
+/*
+ * Is one of the keys in a text that has no UTF-8 form, spelled as the rules,
+ * which are in UTF-8, are not?
+ */
+static bool
+mentions_own_spelling(const char *text, int len)
+{
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		return false;			/* there the rules are what they are */
+	for (size_t i = 0; i < al_redact_rules_count(rules); i++)
+	{
+		const char *name = al_redact_rules_name(rules, i);
+		const char *own = al_utf8_to_text(name, strlen(name));
+		const char *dot = own ? strrchr(own, '.') : NULL;
+		const char *key = dot ? dot + 1 : own;
+
+		if (own && strcmp(own, name) != 0 &&
+			memmem(text, len, key, strlen(key)) != NULL)
+			return true;
+	}
+	return false;
 }
 
 /*
  * Takes excluded keys out of the text that starts at "start" of "out", and
  * adds their names to "removed".  "column" is the column that holds the JSON,
  * or NULL for a request's body, which may also be a form.  Raw bytes are not
- * the database's text and stay what they are.
+ * the database's text and stay what they are, as do those of a text that has
+ * no UTF-8 form: all encodings of databases leave JSON's ASCII characters be.
  */
 static BodyKind
 redact(StringInfo out, int start, bool raw, const char *column,
@@ -168,6 +198,7 @@ redact(StringInfo out, int start, bool raw, const char *column,
 	char	   *text = out->data + start;
 	int			len = out->len - start;
 	char	   *utf8;
+	bool		odd = false;
 	bool		changed = false;
 	BodyKind	kind = BODY_CLEAN;
 	AlStatus	status;
@@ -176,24 +207,29 @@ redact(StringInfo out, int start, bool raw, const char *column,
 	prepare_rules();
 	if (al_redact_rules_count(rules) == 0)
 		return BODY_CLEAN;		/* for all that it matters */
-	utf8 = raw ? text : to_utf8(text, len);
-	if (utf8 != text)
+	utf8 = raw ? text : al_utf8_from_text(text, len);
+	if (utf8 == NULL)
+	{
+		odd = true;
+		utf8 = text;
+		if (mentions_own_spelling(text, len))
+			return BODY_UNREADABLE;
+	}
+	else if (utf8 != text)
 		len = strlen(utf8);
 
 	al_buf_reset(&left);
 	al_buf_reset(&names);
-	if (removed->len > 0)
-		al_buf_append_str(&names, to_utf8(removed->data, removed->len));
 	if (column)
 	{
-		column = to_utf8(column, strlen(column));
-		status = al_redact_json_at(rules, column, strlen(column), utf8, len,
-								   &left, &names, &changed, &error);
+		column = as_utf8(column);
+		status = al_redact_json_at(rules, column, strlen(column), odd, utf8,
+								   len, &left, &names, &changed, &error);
 	}
 	else
 	{
-		status = al_redact_json(rules, utf8, len, &left, &names, &changed,
-								&error);
+		status = al_redact_json_at(rules, NULL, 0, odd, utf8, len, &left,
+								   &names, &changed, &error);
 		if (status == AL_INVALID)
 			status = al_redact_multipart(rules, utf8, len, &left, &names,
 										 &changed, &error);
@@ -210,9 +246,8 @@ redact(StringInfo out, int start, bool raw, const char *column,
 				 errmsg("out of memory")));
 	if (status == AL_OK && changed)
 	{
-		/* Only what was UTF-8 before is left: it can be converted back. */
-		replace_from(out, start, &left, !raw);
-		replace_from(removed, 0, &names, true);
+		replace_from(out, start, &left, utf8 != text);
+		add_names(removed, &names);
 	}
 	if (left.cap > KEEP_BUFFER)
 		al_buf_free(&left);
@@ -221,8 +256,8 @@ redact(StringInfo out, int start, bool raw, const char *column,
 
 /*
  * Takes excluded keys out of the value of a column that was printed to "out"
- * from "start" on.  A value in which they cannot be looked for, since its
- * bytes are no valid text, is not shown at all.
+ * from "start" on.  A value in which they cannot be looked for, since it is no
+ * JSON, is not shown at all.
  */
 void
 al_exclude_from_value(StringInfo out, int start, const char *column,
@@ -242,27 +277,26 @@ al_exclude_from_value(StringInfo out, int start, const char *column,
 static bool
 is_suspect(const StringInfoData *payload, bool raw, StringInfo removed)
 {
-	char	   *utf8 = payload->data;
+	const char *utf8 = payload->data;
+	size_t		len = payload->len;
 	AlBuf		names = {0};
 	bool		suspect;
-	AlError		error = {{0}};
 	AlStatus	status;
 
-	if (raw && al_redact_is_compressed(payload->data, payload->len))
+	if (raw && al_redact_is_compressed(utf8, len))
 		return true;
 	if (!raw)
-		utf8 = to_utf8(payload->data, payload->len);
-	if (removed->len > 0)
-		al_buf_append_str(&names, to_utf8(removed->data, removed->len));
-	status = al_redact_suspect(rules, utf8, utf8 == payload->data ?
-							   payload->len : strlen(utf8), &names, &suspect,
-							   &error);
+	{
+		utf8 = as_utf8(payload->data);
+		len = strlen(utf8);
+	}
+	status = al_redact_suspect(rules, utf8, len, &names, &suspect, NULL);
 	if (status != AL_OK || names.failed)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
 	if (suspect)
-		replace_from(removed, 0, &names, true);
+		add_names(removed, &names);
 	al_buf_free(&names);
 	return suspect;
 }

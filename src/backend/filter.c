@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "nodes/pg_list.h"
@@ -20,6 +21,7 @@
 
 #include "filter.h"
 #include "guc.h"
+#include "utf8.h"
 
 /*
  * Steps that one match may take.  A pattern that goes astray on some path
@@ -145,21 +147,43 @@ method_ignored(const char *method)
 
 /* ------------------------------------------------------------------ paths */
 
+/*
+ * Patterns match characters, not bytes, so patterns and paths are turned into
+ * UTF-8.  Only in a SQL_ASCII database may a pattern be other bytes.
+ */
 static pcre2_code *
 compile_path(const char *pattern, char *reason, size_t reason_size,
 			 size_t *offset)
 {
 	uint32		flags = PCRE2_NEVER_BACKSLASH_C;
+	const char *utf8 = al_utf8_from_text(pattern, strlen(pattern));
 	int			error;
 	pcre2_code *code;
 
-	if (GetDatabaseEncoding() == PG_UTF8)
+	*offset = 0;
+	if (utf8)
 		flags |= PCRE2_UTF | PCRE2_MATCH_INVALID_UTF;
-	code = pcre2_compile((PCRE2_SPTR) pattern, PCRE2_ZERO_TERMINATED, flags,
-						 &error, offset, NULL);
+	else if (GetDatabaseEncoding() != PG_SQL_ASCII)
+	{
+		strlcpy(reason, "it has no equivalent in UTF-8", reason_size);
+		return NULL;
+	}
+	code = pcre2_compile((PCRE2_SPTR) (utf8 ? utf8 : pattern),
+						 PCRE2_ZERO_TERMINATED, flags, &error, offset, NULL);
 	if (code == NULL)
 		pcre2_get_error_message(error, (PCRE2_UCHAR *) reason, reason_size);
 	return code;
+}
+
+/*
+ * Can a pattern be checked here?  At the start of the server and at a reload
+ * no encoding, or no conversion, may be known; then prepare_paths() judges.
+ */
+static bool
+can_check(const char *pattern)
+{
+	return IsTransactionState() ||
+		al_utf8_from_text(pattern, strlen(pattern)) != NULL;
 }
 
 bool
@@ -172,9 +196,11 @@ al_filter_check_paths(char **newval, void **extra, GucSource source)
 	{
 		char		reason[256];
 		size_t		offset;
-		pcre2_code *code = compile_path(lfirst(lc), reason, sizeof(reason),
-										&offset);
+		pcre2_code *code;
 
+		if (!can_check(lfirst(lc)))
+			continue;
+		code = compile_path(lfirst(lc), reason, sizeof(reason), &offset);
 		if (code == NULL)
 		{
 			GUC_check_errcode(ERRCODE_INVALID_REGULAR_EXPRESSION);
@@ -198,34 +224,40 @@ al_filter_assign_paths(const char *newval, void *extra)
 static void
 prepare_paths(void)
 {
-	MemoryContext old;
 	List	   *items;
 	ListCell   *lc;
+	int			number = 0;
 
 	foreach(lc, paths)
 		pcre2_code_free(lfirst(lc));
 	list_free(paths);
 	paths = NIL;
+	paths_ready = true;
 
 	items = split_list(al_guc_ignore_paths, KEEP_ESCAPED);
-	old = MemoryContextSwitchTo(lists_context());
 	foreach(lc, items)
 	{
 		char		reason[256];
 		size_t		offset;
 		pcre2_code *code = compile_path(lfirst(lc), reason, sizeof(reason),
 										&offset);
+		MemoryContext old = MemoryContextSwitchTo(lists_context());
 
-		/* Checked when it was set; only memory can be lacking. */
+		/*
+		 * A list from a configuration file may fit other databases.  Better
+		 * one record too many than none at all.
+		 */
+		number++;
+		if (code)
+			paths = lappend(paths, code);
+		MemoryContextSwitchTo(old);
 		if (code == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OUT_OF_MEMORY),
-					 errmsg("could not compile \"audit.ignore_paths\": %s",
-							reason)));
-		paths = lappend(paths, code);
+			ereport(WARNING,
+					(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
+					 errmsg("expression %d of \"audit.ignore_paths\" is invalid in this database and ignores nothing",
+							number),
+					 errdetail("At offset %zu: %s.", offset, reason)));
 	}
-	MemoryContextSwitchTo(old);
-	paths_ready = true;
 }
 
 /*
@@ -236,6 +268,7 @@ static bool
 path_ignored(const char *path)
 {
 	size_t		len = strcspn(path, "?");
+	const char *utf8;
 	pcre2_match_context *context;
 	ListCell   *lc;
 	bool		ignored = false;
@@ -244,6 +277,16 @@ path_ignored(const char *path)
 		prepare_paths();
 	if (paths == NIL)
 		return false;
+
+	/* One that is no UTF-8 is matched as far as it is. */
+	path = pnstrdup(path, len);
+	utf8 = al_utf8_from_text(path, len);
+	if (utf8)
+	{
+		path = utf8;
+		len = strlen(path);
+	}
+
 	context = pcre2_match_context_create(NULL);
 	if (context == NULL)
 		return false;

@@ -10,8 +10,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -28,6 +26,7 @@
 #include "record.h"
 #include "request.h"
 #include "store.h"
+#include "utf8.h"
 
 /* In front of a body that text cannot hold; what follows is escaped. */
 #define ESCAPED_MARK "escaped:"
@@ -66,34 +65,6 @@ check_request(const AlRequest *request)
 	}
 }
 
-/* The bytes of a body as the database's text, or NULL if text cannot hold it. */
-static char *
-body_as_text(const char *bytes, int len)
-{
-	int			encoding = GetDatabaseEncoding();
-	char	   *text;
-	Oid			proc;
-	int			done;
-
-	if (memchr(bytes, '\0', len) != NULL ||
-		!pg_verify_mbstr(PG_UTF8, bytes, len, true))
-		return NULL;
-	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
-		return pnstrdup(bytes, len);
-
-	proc = FindDefaultConversionProc(PG_UTF8, encoding);
-	if (!OidIsValid(proc))
-		return NULL;
-	text = palloc_extended((Size) len * MAX_CONVERSION_GROWTH + 1,
-						   MCXT_ALLOC_HUGE);
-	done = pg_do_encoding_conversion_buf(proc, PG_UTF8, encoding,
-										 (unsigned char *) unconstify(char *, bytes), len,
-										 (unsigned char *) text,
-										 len * MAX_CONVERSION_GROWTH + 1,
-										 true);
-	return done == len ? text : NULL;
-}
-
 /* Every byte of a body in ASCII: \ooo for what is not, \\ for a backslash. */
 static void
 escape_body(StringInfo out, const char *bytes, int len)
@@ -130,7 +101,7 @@ payload_text(const AlRequest *request, StringInfo removed)
 	else if (request->payload_bytes != (Datum) 0)
 	{
 		body = PG_DETOAST_DATUM_PACKED(request->payload_bytes);
-		text = body_as_text(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body));
+		text = al_utf8_to_text(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body));
 		if (text)
 			appendStringInfoString(&payload, text);
 		else

@@ -161,6 +161,7 @@ al_json_start(AlJsonReader *reader, const char *json, size_t len)
 	reader->expect = AL_JSON_EXPECT_VALUE;
 	reader->deep = NULL;
 	reader->deep_cap = 0;
+	reader->any_bytes = false;
 }
 
 /*
@@ -245,7 +246,7 @@ read_string(AlJsonReader *reader, AlJsonToken *token, AlError *err)
 	for (;;)
 	{
 		size_t		span = al_json_span(s + pos, len - pos);
-		size_t		good = utf8_span(s + pos, span);
+		size_t		good = reader->any_bytes ? span : utf8_span(s + pos, span);
 
 		pos += good;
 		if (good < span)

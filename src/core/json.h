@@ -54,7 +54,7 @@ typedef enum AlJsonExpect
 	AL_JSON_EXPECT_NOTHING		/* failed before; stays so */
 } AlJsonExpect;
 
-/* Fields are the tokenizer's own, depth apart. */
+/* Fields are the tokenizer's own, apart from depth and any_bytes. */
 typedef struct AlJsonReader
 {
 	const char *json;			/* the caller's, not copied */
@@ -62,6 +62,7 @@ typedef struct AlJsonReader
 	size_t		pos;
 	size_t		depth;			/* containers open after the last token */
 	AlJsonExpect expect;
+	bool		any_bytes;		/* strings need not be UTF-8 */
 	unsigned char *deep;		/* malloc'ed once small is full, else NULL */
 	size_t		deep_cap;		/* bytes */
 	unsigned char small[AL_JSON_SMALL_DEPTH / 8];	/* bit set: object */

@@ -125,12 +125,14 @@ read_json(AlRemoval *removal, AlJsonReader *reader, uint32_t root,
 /*
  * Removes from a JSON text that is the value of the root's member prefix: a
  * json column of a row.  That the prefix itself may be a name to remove is
- * the caller's business; see al_redact_rules_match().
+ * the caller's business; see al_redact_rules_match().  With any_bytes strings
+ * and keys may hold what is not UTF-8.
  */
 AlStatus
 al_redact_json_at(const AlRedactRules *rules, const char *prefix,
-				  size_t prefix_len, const char *json, size_t len, AlBuf *out,
-				  AlBuf *removed, bool *changed, AlError *err)
+				  size_t prefix_len, bool any_bytes, const char *json,
+				  size_t len, AlBuf *out, AlBuf *removed, bool *changed,
+				  AlError *err)
 {
 	uint32_t	root = AL_REDACT_ROOT;
 	AlRemoval	removal;
@@ -144,6 +146,7 @@ al_redact_json_at(const AlRedactRules *rules, const char *prefix,
 		al_redact_rules_find(rules, AL_REDACT_ROOT, prefix, prefix_len, &root);
 	al_json_start(&reader, json, len);
 	al_json_skip_mark(&reader);
+	reader.any_bytes = any_bytes;
 	status = read_json(&removal, &reader, root, &frames, &scratch, err);
 	al_json_free(&reader);
 	al_buf_free(&frames);
@@ -160,6 +163,6 @@ AlStatus
 al_redact_json(const AlRedactRules *rules, const char *json, size_t len,
 			   AlBuf *out, AlBuf *removed, bool *changed, AlError *err)
 {
-	return al_redact_json_at(rules, NULL, 0, json, len, out, removed, changed,
-							 err);
+	return al_redact_json_at(rules, NULL, 0, false, json, len, out, removed,
+							 changed, err);
 }

@@ -29,7 +29,7 @@ extern AlStatus al_redact_json(const AlRedactRules *rules,
 							   AlBuf *removed, bool *changed, AlError *err);
 extern AlStatus al_redact_json_at(const AlRedactRules *rules,
 								  const char *prefix, size_t prefix_len,
-								  const char *json, size_t len, AlBuf *out,
+								  bool any_bytes, const char *json, size_t len, AlBuf *out,
 								  AlBuf *removed, bool *changed,
 								  AlError *err);
 extern AlStatus al_redact_multipart(const AlRedactRules *rules,

@@ -315,8 +315,8 @@ read_value(AlRemoval *removal, size_t from, size_t end, Text field,
 	bool		suspect;
 	AlStatus	status;
 
-	status = al_redact_json_at(removal->rules, field.data, field.len, value,
-							   end - from, &left, removal->removed, &changed,
+	status = al_redact_json_at(removal->rules, field.data, field.len, false,
+							   value, end - from, &left, removal->removed, &changed,
 							   err);
 	if (status == AL_OK && changed)
 	{

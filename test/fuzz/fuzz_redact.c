@@ -66,8 +66,8 @@ check_prefix(const AlRedactRules *rules, const char *body, size_t len)
 	const char *name = al_redact_rules_match(rules, body, part);
 
 	FUZZ_CHECK(name == NULL || strlen(name) > 0);
-	al_redact_json_at(rules, body, part, body, len, &out, &removed, &changed,
-					  NULL);
+	al_redact_json_at(rules, body, part, len % 2, body, len, &out, &removed,
+					  &changed, NULL);
 	al_buf_free(&out);
 	al_buf_free(&removed);
 }

@@ -237,7 +237,8 @@ test_prefix(void)
 	AlBuf		removed = {0};
 	bool		changed;
 
-	al_redact_json_at(rules, BYTES("config"), BYTES(json), &out, &removed,
+	al_redact_json_at(rules, BYTES("config"), false, BYTES(json), &out,
+					  &removed,
 					  &changed, NULL);
 	tap_is_bytes(out.data, out.len, BYTES(want),
 				 "under a prefix paths go on from there");
@@ -245,7 +246,8 @@ test_prefix(void)
 				 BYTES("config.password,config.a.b,token"),
 				 "  and the names are the whole ones");
 	al_buf_reset(&out);
-	al_redact_json_at(rules, BYTES("nothing"), BYTES(json), &out, &removed,
+	al_redact_json_at(rules, BYTES("nothing"), false, BYTES(json), &out,
+					  &removed,
 					  &changed, NULL);
 	tap_is_bytes(out.data, out.len, BYTES(other),
 				 "under a prefix of no path only plain names count");
@@ -253,8 +255,8 @@ test_prefix(void)
 				 BYTES("config.password,config.a.b,token"),
 				 "  names of an earlier call are not repeated");
 	al_buf_reset(&out);
-	al_redact_json_at(rules, BYTES("other"), BYTES("[{\"x\":1}]"), &out,
-					  &removed, &changed, NULL);
+	al_redact_json_at(rules, BYTES("other"), false,
+					  BYTES("[{\"x\":1}]"), &out, &removed, &changed, NULL);
 	tap_is_bytes(removed.data, removed.len,
 				 BYTES("config.password,config.a.b,token,other.x"),
 				 "  and new ones follow");
@@ -266,6 +268,13 @@ test_prefix(void)
 				   NULL);
 	tap_is_bytes(removed.data, removed.len, BYTES("tok,token2,token"),
 				 "  a name that only resembles one of them is added");
+
+	al_buf_reset(&out);
+	al_redact_json_at(rules, NULL, 0, true, BYTES("{\"token\":1,\"\xFF\":"
+												  "\"\xE9\xA0\"}"), &out,
+					  &removed, &changed, NULL);
+	tap_is_bytes(out.data, out.len, BYTES("{\"\xFF\":\"\xE9\xA0\"}"),
+				 "bytes that are not UTF-8, where they are allowed");
 
 	tap_ok(strcmp(al_redact_rules_match(rules, BYTES("token")), "token") == 0,
 		   "a column with a plain name matches");
