@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "auth.h"
+#include "uri.h"
 
 #define MIN_TOKEN 16
 #define MAX_TOKEN 512
@@ -65,7 +66,14 @@ parse_line(Token *token, const char *line)
 		line += len;
 	}
 	token->len = strlen(token->secret);
-	return token->len >= MIN_TOKEN && line[strspn(line, blanks)] == '\0';
+	/* what no record could hold would leave its requests without one */
+	return token->len >= MIN_TOKEN && line[strspn(line, blanks)] == '\0' &&
+		al_uri_is_utf8(token->identity.user_name,
+					   strlen(token->identity.user_name)) &&
+		al_uri_is_utf8(token->identity.user_id,
+					   strlen(token->identity.user_id)) &&
+		al_uri_is_utf8(token->identity.workspace,
+					   strlen(token->identity.workspace));
 }
 
 static FILE *
@@ -111,6 +119,10 @@ al_auth_load_tokens(const char *file, char *why, size_t why_len)
 		Token	   *more;
 
 		lineno++;
+		/* the rest of a line that is too long must not pass for a line */
+		ok = strchr(line, '\n') || feof(in);
+		if (!ok)
+			break;
 		if (line[strspn(line, " \t\r\n")] == '\0' || line[0] == '#')
 			continue;
 		more = realloc(found, (n + 1) * sizeof(Token));
@@ -196,6 +208,9 @@ name_from_certificate(gnutls_session_t session, AlIdentity *identity)
 		gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
 									  identity->user_name, &size) != 0)
 		identity->user_name[0] = '\0';
+	/* a name that no record can hold is no name */
+	if (!al_uri_is_utf8(identity->user_name, strlen(identity->user_name)))
+		identity->user_name[0] = '\0';
 	gnutls_x509_crt_deinit(crt);
 }
 
@@ -233,10 +248,32 @@ host_is(const char *host, size_t len, const char *name)
 }
 
 /*
+ * Did another site start the request?  Browsers say so.  Following a link to
+ * here is no harm, unlike loading something of ours into a page of theirs.
+ */
+static bool
+is_cross_site(struct MHD_Connection *mhd)
+{
+	const char *site =
+		MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Sec-Fetch-Site");
+	const char *mode =
+		MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Sec-Fetch-Mode");
+	const char *dest =
+		MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Sec-Fetch-Dest");
+
+	if (site == NULL || strcmp(site, "same-origin") == 0 ||
+		strcmp(site, "none") == 0)
+		return false;
+	return mode == NULL || strcmp(mode, "navigate") != 0 ||
+		(dest && strcmp(dest, "document") != 0);
+}
+
+/*
  * Without tokens, whoever reaches the port is let in, and a browser on this
  * host reaches it on behalf of any web site.  So the Host must be a name of
  * ours (a site could point its own name at 127.0.0.1), and a request that
- * another site started, which browsers mark by Origin, is refused.
+ * another site started, which browsers mark by Origin when it is more than a
+ * GET, is refused.
  */
 bool
 al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd)
@@ -250,6 +287,8 @@ al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd)
 	unsigned char address[16];
 	bool		known;
 
+	if (is_cross_site(mhd))
+		return false;
 	if (origin && host &&
 		(strncasecmp(origin, scheme, strlen(scheme)) != 0 ||
 		 strcasecmp(origin + strlen(scheme), host) != 0))
