@@ -216,19 +216,46 @@ al_respond_result(AlRequest *request, PGresult *result)
 	}
 }
 
+/* Text of the client's between blanks or quotes: neither may be in it. */
+static const char *
+log_field(AlBuf *field, const char *text)
+{
+	static const char hidden[] = " \"\\";
+	char		escape[8];
+
+	al_buf_reset(field);
+	for (const unsigned char *s = (const unsigned char *) text; *s; s++)
+	{
+		if (*s > 0x20 && *s < 0x7f && strchr(hidden, *s) == NULL)
+		{
+			al_buf_append_char(field, (char) *s);
+			continue;
+		}
+		snprintf(escape, sizeof(escape), "%%%02X", *s);
+		al_buf_append_str(field, escape);
+	}
+	al_buf_append_char(field, '\0');
+	return field->failed ? "?" : field->data;
+}
+
 /* One line a request, with nothing in it that a client could forge. */
 static void
 write_access_log(const AlRequest *request, int64_t duration)
 {
+	const char *user = request->identity.user_name;
+	AlBuf		fields[3] = {0};
 	char		when[32];
 	time_t		now = time(NULL);
 	struct tm	tm;
 
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 	printf("%s %s \"%s %s\" %u %zu %.3f %s %s\n", when, request->peer,
-		   request->method_name, request->path, request->answer.status,
+		   log_field(&fields[0], request->method_name),
+		   log_field(&fields[1], request->path), request->answer.status,
 		   request->answer.len, (double) duration / 1000, request->id,
-		   request->identity.user_name[0] ? request->identity.user_name : "-");
+		   user[0] ? log_field(&fields[2], user) : "-");
+	for (int i = 0; i < 3; i++)
+		al_buf_free(&fields[i]);
 }
 
 static void
