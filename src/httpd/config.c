@@ -42,6 +42,7 @@ enum
 	OPT_MAX_HEADER,
 	OPT_IDLE_TIMEOUT,
 	OPT_REQUEST_TIMEOUT,
+	OPT_QUEUE_TIMEOUT,
 	OPT_STATEMENT_TIMEOUT,
 	OPT_CONNECT_TIMEOUT,
 	OPT_DRAIN_TIMEOUT,
@@ -71,6 +72,7 @@ static const struct option options[] = {
 	{"max-header", required_argument, NULL, OPT_MAX_HEADER},
 	{"idle-timeout", required_argument, NULL, OPT_IDLE_TIMEOUT},
 	{"request-timeout", required_argument, NULL, OPT_REQUEST_TIMEOUT},
+	{"queue-timeout", required_argument, NULL, OPT_QUEUE_TIMEOUT},
 	{"statement-timeout", required_argument, NULL, OPT_STATEMENT_TIMEOUT},
 	{"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},
 	{"drain-timeout", required_argument, NULL, OPT_DRAIN_TIMEOUT},
@@ -114,9 +116,10 @@ static const char help[] =
 "  --max-connections=N            default 2048\n"
 "  --max-connections-per-address=N  default 0, no limit\n"
 "  --max-body=BYTES               default 1048576\n"
-"  --max-header=BYTES             default 32768\n"
+"  --max-header=BYTES             default 16384\n"
 "  --idle-timeout=SECONDS         default 30\n"
 "  --request-timeout=SECONDS      default 60\n"
+"  --queue-timeout=MS             for a database connection, default 5000\n"
 "  --statement-timeout=MS         default 10000\n"
 "  --connect-timeout=SECONDS      default 3\n"
 "  --drain-timeout=SECONDS        default 10\n"
@@ -375,6 +378,9 @@ set_limit(AlConfig *c, int option, const char *flag, const char *value)
 		case OPT_REQUEST_TIMEOUT:
 			c->request_timeout = number(flag, value, 1, 3600);
 			return true;
+		case OPT_QUEUE_TIMEOUT:
+			c->queue_timeout = number(flag, value, 1, INT_MAX);
+			return true;
 		case OPT_STATEMENT_TIMEOUT:
 			c->statement_timeout = number(flag, value, 0, INT_MAX);
 			return true;
@@ -473,9 +479,10 @@ al_config_parse(AlConfig *config, int argc, char **argv)
 	config->threads = 2;
 	config->max_connections = 2048;
 	config->max_body = 1024 * 1024;
-	config->max_header = 32 * 1024;
+	config->max_header = 16 * 1024;
 	config->idle_timeout = 30;
 	config->request_timeout = 60;
+	config->queue_timeout = 5000;
 	config->statement_timeout = 10000;
 	config->connect_timeout = 3;
 	config->drain_timeout = 10;

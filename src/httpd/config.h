@@ -45,6 +45,7 @@ typedef struct AlConfig
 	int			idle_timeout;	/* seconds without a byte */
 	int			request_timeout;	/* seconds for one request to arrive or
 									 * one answer to leave */
+	int			queue_timeout;	/* milliseconds without a worker */
 	int			statement_timeout;	/* milliseconds; 0 = none */
 	int			connect_timeout;	/* seconds */
 	int			drain_timeout;	/* seconds */

@@ -21,6 +21,9 @@
 #include "routes.h"
 #include "work.h"
 
+/* Of a connection's memory, for the header of the answer. */
+#define ROOM_FOR_ANSWER 4096
+
 static void die(const char *what) __attribute__((noreturn));
 static void log_library(void *cls, const char *format, va_list args)
 			__attribute__((format(gnu_printf, 2, 0)));
@@ -126,11 +129,12 @@ start_daemon(AlConfig *config)
 	add_option(options, &n, MHD_OPTION_CONNECTION_LIMIT,
 			   config->max_connections, NULL);
 	add_option(options, &n, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-			   (intptr_t) config->max_header, NULL);
+			   (intptr_t) (2 * config->max_header + ROOM_FOR_ANSWER), NULL);
 	add_option(options, &n, MHD_OPTION_CONNECTION_TIMEOUT,
 			   config->idle_timeout, NULL);
 	add_option(options, &n, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024, NULL);
-	add_option(options, &n, MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
+	/* what it would refuse when strict is refused by syntax.c, in JSON */
+	add_option(options, &n, MHD_OPTION_STRICT_FOR_CLIENT, 0, NULL);
 	add_option(options, &n, MHD_OPTION_URI_LOG_CALLBACK,
 			   (intptr_t) al_request_begin, NULL);
 	add_option(options, &n, MHD_OPTION_NOTIFY_COMPLETED,
@@ -208,16 +212,17 @@ load_tokens(const AlConfig *config, bool fatal)
 static void
 wait_for_signals(const AlConfig *config, const sigset_t *signals)
 {
-	const struct timespec second = {.tv_sec = 1};
+	const struct timespec tick = {.tv_nsec = 250 * 1000 * 1000};
 
 	for (;;)
 	{
-		int			signal = sigtimedwait(signals, NULL, &second);
+		int			signal = sigtimedwait(signals, NULL, &tick);
 
 		if (signal == SIGTERM || signal == SIGINT)
 			return;
 		if (signal == SIGHUP)
 			load_tokens(config, false);
+		al_pool_expire();
 		al_request_cut_slow();
 		fflush(stdout);
 	}
@@ -236,7 +241,10 @@ drain(const AlConfig *config, struct MHD_Daemon *daemon)
 	while (al_request_now() < end && (atomic_load(&al_counters.handling) > 0 ||
 									  atomic_load(&al_counters.reading) > 0 ||
 									  atomic_load(&al_counters.sending) > 0))
+	{
+		al_pool_expire();
 		nanosleep(&tick, NULL);
+	}
 }
 
 int
@@ -263,7 +271,8 @@ main(int argc, char **argv)
 	al_routes_init(&config);
 	al_work_init(&config);
 	if (!al_request_init(&config) ||
-		!al_pool_start(&config, al_work_execute, al_request_finish))
+		!al_pool_start(&config, al_work_execute, al_request_finish,
+					   al_request_expire))
 		die("could not start the workers");
 	daemon = start_daemon(&config);
 	if (daemon == NULL)

@@ -10,6 +10,11 @@
  * While the database is away a worker fails at once instead of queueing: a
  * client learns it in milliseconds, and one attempt in RETRY_AFTER, of
  * whichever worker comes first, finds out when it is back.
+ *
+ * Nor does a client wait long when all workers are busy, or wait themselves
+ * for a server that says nothing any more: al_pool_expire() gives up what was
+ * queued for too long, and a worker gives up a connection on which a
+ * statement is not ended by the server's own timeout.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -20,6 +25,7 @@
 #include "pool.h"
 
 #define RETRY_AFTER 250000		/* microseconds between attempts to connect */
+#define GRACE 3000				/* milliseconds past a statement's timeout */
 #define QUEUE_PER_CONNECTION 2
 
 struct AlDatabase
@@ -32,6 +38,7 @@ struct AlDatabase
 static const AlConfig *config;
 static AlExecute execute;
 static AlFinish finish;
+static AlExpire expire;
 static AlDatabase *workers;
 static int	nworkers;
 
@@ -61,6 +68,75 @@ disconnect(AlDatabase *db)
 	atomic_fetch_sub(&al_counters.databases, 1);
 }
 
+/* The error of a result that did not succeed, "" when there is none. */
+static const char *
+sqlstate(const PGresult *result)
+{
+	const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return code ? code : "";
+}
+
+/* Waits for the socket, until "end"; false when nothing came. */
+static bool
+wait_until(PGconn *conn, bool writing, int64_t end)
+{
+	struct pollfd fd = {
+		.fd = PQsocket(conn),
+		.events = (short) (writing ? POLLIN | POLLOUT : POLLIN)
+	};
+	int64_t		left = end - al_request_now();
+
+	if (config->statement_timeout == 0)
+		return poll(&fd, 1, -1) > 0;
+	return left > 0 && poll(&fd, 1, (int) (left / 1000 + 1)) > 0;
+}
+
+/*
+ * The result of what was just sent.  NULL when the server is silent although
+ * its own timeout is past: it hangs, or the network lost it.
+ */
+static PGresult *
+await_result(PGconn *conn)
+{
+	int64_t		end = al_request_now() +
+		((int64_t) config->statement_timeout + GRACE) * 1000;
+	PGresult   *result = NULL;
+
+	while (PQflush(conn) > 0)
+	{
+		if (!wait_until(conn, true, end))
+			return NULL;
+		if (!PQconsumeInput(conn))
+			break;
+	}
+	for (;;)
+	{
+		PGresult   *next;
+
+		while (PQisBusy(conn))
+		{
+			if (!wait_until(conn, false, end))
+			{
+				PQclear(result);
+				return NULL;
+			}
+			if (!PQconsumeInput(conn))
+				break;
+		}
+		next = PQgetResult(conn);
+		/* the server's last words say more than that it hung up */
+		if (next == NULL || (result && sqlstate(next)[0] == '\0' &&
+							 PQstatus(conn) != CONNECTION_OK))
+		{
+			PQclear(next);
+			return result;
+		}
+		PQclear(result);
+		result = next;
+	}
+}
+
 static bool
 set_session(PGconn *conn)
 {
@@ -73,7 +149,8 @@ set_session(PGconn *conn)
 			 sql, sizeof(sql),
 			 "SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d",
 			 config->statement_timeout, config->statement_timeout);
-	result = PQexec(conn, sql);
+	result = PQsetnonblocking(conn, 1) == 0 && PQsendQuery(conn, sql) ?
+		await_result(conn) : NULL;
 	ok = PQresultStatus(result) == PGRES_COMMAND_OK;
 	PQclear(result);
 	return ok;
@@ -145,15 +222,7 @@ al_pool_reconnect(AlDatabase *db)
 	return false;
 }
 
-/* The error of a result that did not succeed, "" when there is none. */
-static const char *
-sqlstate(const PGresult *result)
-{
-	const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-	return code ? code : "";
-}
-
+/* NULL when the connection gave no result, or not in time. */
 static PGresult *
 run_once(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
 		 AlLoss *loss)
@@ -165,15 +234,18 @@ run_once(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
 	*loss = AL_LOSS_AWAY;
 	if (!db->prepared[statement->number])
 	{
-		result = PQprepare(db->conn, name, statement->sql, 0, NULL);
+		result = PQsendPrepare(db->conn, name, statement->sql, 0, NULL) ?
+			await_result(db->conn) : NULL;
 		if (PQresultStatus(result) != PGRES_COMMAND_OK)
 			return result;
 		PQclear(result);
 		db->prepared[statement->number] = true;
 	}
 	*loss = AL_LOSS_UNKNOWN;
-	return PQexecPrepared(db->conn, name, args->n, args->values, args->lengths,
-						  args->formats, 0);
+	if (!PQsendQueryPrepared(db->conn, name, args->n, args->values,
+							 args->lengths, args->formats, 0))
+		return NULL;
+	return await_result(db->conn);
 }
 
 /*
@@ -194,7 +266,7 @@ al_pool_run(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
 			return NULL;
 		result = run_once(db, statement, args, loss);
 		code = sqlstate(result);
-		if (PQstatus(db->conn) != CONNECTION_OK)
+		if (result == NULL || PQstatus(db->conn) != CONNECTION_OK)
 		{
 			/* A server that says it is going down has rolled back. */
 			if (strncmp(code, "57P0", 4) == 0)
@@ -290,6 +362,7 @@ al_pool_submit(AlRequest *request)
 	if (accepted)
 	{
 		request->next = NULL;
+		request->queued = al_request_now();
 		*last = request;
 		last = &request->next;
 		queued++;
@@ -299,12 +372,46 @@ al_pool_submit(AlRequest *request)
 	return accepted;
 }
 
+/*
+ * Gives up the requests that have waited too long: they are answered now, and
+ * wait on for their record alone; but when too many do, without one.
+ */
+void
+al_pool_expire(void)
+{
+	int64_t		limit = al_request_now() - (int64_t) config->queue_timeout * 1000;
+	int			bound = config->max_connections * QUEUE_PER_CONNECTION;
+	AlRequest **link = &first;
+
+	pthread_mutex_lock(&lock);
+	while (*link && (*link)->queued < limit)
+	{
+		AlRequest  *request = *link;
+		bool		record = queued <= bound;
+
+		if (request->detached || record)
+			link = &request->next;
+		else
+		{
+			*link = request->next;
+			if (last == &request->next)
+				last = link;
+			queued--;
+		}
+		if (!request->detached)
+			expire(request, record);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 bool
-al_pool_start(const AlConfig *with, AlExecute on_execute, AlFinish on_finish)
+al_pool_start(const AlConfig *with, AlExecute on_execute, AlFinish on_finish,
+			  AlExpire on_expire)
 {
 	config = with;
 	execute = on_execute;
 	finish = on_finish;
+	expire = on_expire;
 	workers = calloc((size_t) config->pool_size, sizeof(AlDatabase));
 	if (workers == NULL)
 		return false;

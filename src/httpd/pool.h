@@ -39,10 +39,13 @@ typedef struct AlDatabase AlDatabase;
 
 typedef void (*AlExecute) (AlDatabase *db, AlRequest *request);
 typedef void (*AlFinish) (AlRequest *request);
+typedef void (*AlExpire) (AlRequest *request, bool record);
 
 extern bool
-			al_pool_start(const AlConfig *config, AlExecute execute, AlFinish finish);
+			al_pool_start(const AlConfig *config, AlExecute execute, AlFinish finish,
+						  AlExpire expire);
 extern bool al_pool_submit(AlRequest *request);
+extern void al_pool_expire(void);
 extern void al_pool_stop(void);
 extern PGresult *al_pool_run(AlDatabase *db, const AlStatement *statement,
 							 const AlArgs *args, AlLoss *loss);

@@ -5,7 +5,7 @@
  * answers it, the event loop sends the answer.  While a worker has it the
  * connection is suspended, so a slow statement holds up nobody else.
  *
- * What libmicrohttpd cannot parse (a malformed request line, headers past
+ * What libmicrohttpd cannot parse (a header without a colon, headers far past
  * the limit) it refuses itself; such a thing never becomes a request and
  * leaves no record.
  *
@@ -28,6 +28,7 @@
 #include "request.h"
 #include "respond.h"
 #include "routes.h"
+#include "syntax.h"
 
 struct AlConnection
 {
@@ -378,29 +379,6 @@ copy_header(AlRequest *request, const char *name)
 	return value ? al_uri_printable(value) : NULL;
 }
 
-/* The body has a declared length that is past the limit. */
-static bool
-declares_too_much(AlRequest *request)
-{
-	const char *value = MHD_lookup_connection_value(
-													request->mhd, MHD_HEADER_KIND, "Content-Length");
-
-	return value && strtoull(value, NULL, 10) > config->max_body;
-}
-
-/*
- * Two lengths of one body: a proxy in front may have believed the other, and
- * the rest of the body would be somebody's next request.
- */
-static bool
-declares_two_lengths(AlRequest *request)
-{
-	return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND,
-									   "Content-Length") &&
-		MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND,
-									"Transfer-Encoding");
-}
-
 static enum MHD_Result
 send_answer(AlRequest *request)
 {
@@ -427,6 +405,15 @@ send_detached(AlRequest *request)
 	return send_answer(request);
 }
 
+/* Answers what never became a request, and so has no record. */
+static enum MHD_Result
+send_unrecorded(AlRequest *request)
+{
+	request->answered = true;
+	atomic_fetch_sub(&al_counters.reading, 1);
+	return send_answer(request);
+}
+
 /*
  * A client that sends header and body apart waits with the body until the
  * header is acknowledged, which the system puts off for 40 ms.
@@ -443,8 +430,11 @@ expect_body(AlRequest *request)
 }
 
 static enum MHD_Result
-look_at_headers(AlRequest *request, const char *method)
+look_at_headers(AlRequest *request, const char *method, const char *version)
 {
+	AlFault		fault = al_syntax_check(config, request->mhd, request->target,
+										version);
+
 	request->seen = true;
 	request->method = method_of(method);
 	strncpy(request->method_name, method, sizeof(request->method_name) - 1);
@@ -456,14 +446,12 @@ look_at_headers(AlRequest *request, const char *method)
 	request->user_agent = copy_header(request, "User-Agent");
 	request->content_type = copy_header(request, "Content-Type");
 	expect_body(request);
-	/* Not a byte of such a body is read, nor waited for. */
-	if (declares_two_lengths(request))
-		al_respond_error(
-						 request, 400,
-						 "Content-Length and Transfer-Encoding exclude each other");
-	else if (declares_too_much(request))
-		al_respond_error(request, 413, "Request body too large");
-	return request->answer.status ? send_detached(request) : MHD_YES;
+	if (fault.status == 0)
+		return MHD_YES;
+	/* Not a byte of its body is read, nor waited for. */
+	al_respond_error(request, fault.status, fault.message);
+	return fault.first_line ? send_unrecorded(request) :
+		send_detached(request);
 }
 
 /*
@@ -533,11 +521,10 @@ al_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
 
 	(void) cls;
 	(void) url;
-	(void) version;
 	if (request == NULL)
 		return MHD_NO;
 	if (!request->seen)
-		return look_at_headers(request, method);
+		return look_at_headers(request, method, version);
 	if (request->answered)
 		return send_answer(request);
 	if (*upload_len != 0)
@@ -571,4 +558,28 @@ al_request_finish(AlRequest *request)
 		request->answered = true;
 		MHD_resume_connection(request->mhd);
 	}
+}
+
+/*
+ * No worker came for it in time.  Its answer says so; "record" leaves it in
+ * the workers' queue, for its record.
+ */
+void
+al_request_expire(AlRequest *request, bool record)
+{
+	al_respond_error(request, 503,
+					 "All database connections are busy; try again");
+	request->work = AL_WORK_RECORD;
+	request->answered = true;
+	if (record)
+	{
+		request->detached = true;
+		atomic_fetch_add(&request->references, 1);
+	}
+	else
+	{
+		atomic_fetch_add(&al_counters.unrecorded, 1);
+		atomic_fetch_sub(&al_counters.handling, 1);
+	}
+	MHD_resume_connection(request->mhd);
 }

@@ -79,6 +79,7 @@ typedef struct AlRequest
 
 	char		id[AL_REQUEST_ID_LENGTH + 1];
 	int64_t		started;		/* monotonic microseconds */
+	int64_t		queued;			/* the same, when it was last queued */
 	char	   *target;			/* request target as it came */
 	char	   *path;			/* the same, printable, for records and logs */
 	char		method_name[32];
@@ -138,6 +139,7 @@ extern void
 			al_request_connection(void *cls, struct MHD_Connection *mhd, void **state,
 								  enum MHD_ConnectionNotificationCode what);
 extern void al_request_finish(AlRequest *request);
+extern void al_request_expire(AlRequest *request, bool record);
 extern void al_request_cut_slow(void);
 extern void al_request_drain(void);
 extern bool al_request_is_draining(void);
