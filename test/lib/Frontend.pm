@@ -16,6 +16,7 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use HTTP::Tiny;
+use IO::Select;
 use IO::Socket::INET;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
@@ -27,6 +28,35 @@ sub program
 	return $ENV{AUDIT_LOG_HTTPD} if $ENV{AUDIT_LOG_HTTPD};
 	my $built = "$FindBin::RealBin/../../bin/audit_log_httpd";
 	return -x $built ? $built : 'audit_log_httpd';
+}
+
+# Builds the program once more into that folder, with sanitizers that end it at
+# the first thing they find; it is what start() runs from then on.  report()
+# has what they said.
+my $reports;
+
+sub build_sanitized
+{
+	my ($dir) = @_;
+	my $top = "$FindBin::RealBin/../..";
+	my $config = $ENV{PG_CONFIG} // 'pg_config';
+	my ($cc, $include, $libdir) = map { my $v = qx{$config $_}; chomp $v; $v } qw(--cc --includedir --libdir);
+	my @sources = (glob("$top/src/httpd/*.c"), glob("$top/src/core/*.c"));
+
+	$ENV{AUDIT_LOG_HTTPD} = "$dir/audit_log_httpd";
+	system(split(' ', $cc), qw(-std=gnu99 -g -O1 -fno-omit-frame-pointer -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all
+		-DFRONTEND -D_GNU_SOURCE), "-I$top/src", "-I$top/build/httpd", "-I$include", @sources, "-L$libdir",
+		qw(-lpq -lcrypto -lmicrohttpd -lgnutls -lpthread -o), $ENV{AUDIT_LOG_HTTPD}) == 0
+	  or die 'the frontend cannot be built with sanitizers';
+	$reports = "$dir/report";
+	$ENV{ASAN_OPTIONS} = "exitcode=99:detect_leaks=1:quarantine_size_mb=8:malloc_context_size=12:log_path=$reports";
+	$ENV{UBSAN_OPTIONS} = "print_stacktrace=1:log_path=$reports";
+	return;
+}
+
+sub report
+{
+	return join '', map { slurp_file($_) } glob "$reports*";
 }
 
 # A login role that can call the API and nothing else.
@@ -153,11 +183,28 @@ sub raw
 	return $text;
 }
 
+# What /proc says of its memory, in kB: VmRSS now, VmHWM at most
+sub memory
+{
+	my ($self, $what) = @_;
+	my ($kb) = slurp_file("/proc/$self->{pid}/status") =~ /^$what:\s+(\d+) kB/m;
+	return $kb;
+}
+
+# metric(NAME): its value
+sub metric
+{
+	my ($self, $name) = @_;
+	my ($value) = $self->get('/metrics')->{content} =~ /^audit_log_httpd_\Q$name\E (\S+)$/m;
+	return $value;
+}
+
 # All records of a request, once it has the number that is expected (records of
 # answers that wait for nothing are written right after them).
 sub records
 {
 	my ($self, $db, $id, $expected) = @_;
+	return unless $id;
 	$expected //= 1;
 	$self->{node}->poll_query_until($db,
 		"SELECT count(*) >= $expected FROM audit.requests WHERE request_id = '$id'");
