@@ -177,6 +177,7 @@ for my $stream (sort keys %cases)
 			my @bad = grep { !/^Index (Only )?Scan/ && !($case->{request_id} && /^Bitmap/) } @scans;
 			push @bad, 'a sort' if !$case->{request_id} && $text =~ /->  Sort/;
 			push @bad, 'no scan' unless @scans;
+			push @bad, 'compiled' if $text =~ /^\s*JIT:/m;
 			is("@bad", '', "$what, $where page: an index scan") or diag($text);
 			# blocks of the outermost statement
 			my @blocks = $text =~ /Buffers: shared hit=(\d+)/g;
