@@ -137,6 +137,7 @@ print_row(const AlTracking *tracking, TupleTableSlot *slot,
 	appendBinaryStringInfo(&removed, tracking->removed.data,
 						   tracking->removed.len);
 	al_rowjson_guard_enter(&guard, tracking->guard);
+	al_tracking_hold();
 	PG_TRY();
 	{
 		record->entity_key = entity_key(tracking, slot);
@@ -153,6 +154,7 @@ print_row(const AlTracking *tracking, TupleTableSlot *slot,
 	}
 	PG_FINALLY();
 	{
+		al_tracking_release();
 		al_rowjson_guard_leave(&guard);
 	}
 	PG_END_TRY();
@@ -289,13 +291,13 @@ al_capture_change(TriggerData *trigdata)
 		capture_row(trigdata, tracking);
 }
 
-/* The capture trigger of a table, or NULL. */
+/* The capture trigger among those of a table, or NULL. */
 static Trigger *
-row_trigger(Relation rel, Oid function)
+row_trigger(const TriggerDesc *triggers, Oid function)
 {
-	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
+		Trigger    *trigger = &triggers->triggers[i];
 
 		if (trigger->tgfoid == function &&
 			TRIGGER_FOR_ROW(trigger->tgtype) &&
@@ -350,7 +352,8 @@ int64
 al_capture_snapshot(Oid relid, Oid function)
 {
 	Relation	rel = table_open(relid, ShareLock);
-	Trigger    *trigger = row_trigger(rel, function);
+	/* Copied, because the relation cache does not keep its own in place. */
+	Trigger    *trigger = row_trigger(CopyTriggerDesc(rel->trigdesc), function);
 	const AlTracking *tracking;
 	AlBatch    *batch;
 	int64		rows;

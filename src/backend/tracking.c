@@ -6,10 +6,10 @@
  * the plan of its rows.  Made once a trigger and kept for the process, so that
  * a row looks nothing up.
  *
- * A callback marks what may have changed; only al_tracking_get() frees, before
- * the row is touched, so that nothing vanishes under a row being printed.  The
- * tracked table is locked by the statement, so what is made stays true until
- * the statement ends.
+ * A callback marks what may have changed; only al_tracking_get() replaces.
+ * What it gives stays as it is until the caller has printed a row, even if the
+ * printing calls a function that writes to the same table: what is replaced
+ * while a row is being printed lives on until the transaction ends.
  *
  * Options are trigger arguments of the form name=value; they are dumped,
  * renamed and upgraded with the table, and no catalogue of ours can drift:
@@ -50,7 +50,18 @@ typedef struct Options
 	bool		skip_unchanged;
 } Options;
 
+/* What is kept of a trigger. */
+typedef struct Kept
+{
+	Oid			tgoid;			/* hash key */
+	bool		valid;
+	uint64		filters;		/* al_guc_generation when made */
+	AlTracking *tracking;		/* in the memory context of its row plan */
+} Kept;
+
 static HTAB *trackings = NULL;
+static uint64 invalidations = 0;	/* calls of the callback below */
+static int	holders = 0;		/* rows that are being printed */
 
 /* ------------------------------------------------------------ invalidation */
 
@@ -58,16 +69,17 @@ static void
 invalidate(Datum arg, Oid relid)
 {
 	HASH_SEQ_STATUS status;
-	AlTracking *tracking;
+	Kept	   *kept;
 
+	invalidations++;
 	if (trackings == NULL)
 		return;
 	hash_seq_init(&status, trackings);
-	while ((tracking = hash_seq_search(&status)) != NULL)
-		if (!OidIsValid(relid) || relid == tracking->relid ||
-			relid == tracking->root ||
-			(tracking->row && list_member_oid(tracking->row->relids, relid)))
-			tracking->valid = false;
+	while ((kept = hash_seq_search(&status)) != NULL)
+		if (!OidIsValid(relid) || relid == kept->tracking->relid ||
+			relid == kept->tracking->root ||
+			list_member_oid(kept->tracking->row->relids, relid))
+			kept->valid = false;
 }
 
 static void
@@ -181,11 +193,11 @@ is_complete(const Trigger *trigger)
 
 /* Is there another TRUNCATE trigger that records the table? */
 static bool
-truncate_recorded_before(Relation rel, const Trigger *trigger)
+truncate_recorded_before(const TriggerDesc *triggers, const Trigger *trigger)
 {
-	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
+	for (int i = 0; i < triggers->numtriggers; i++)
 	{
-		Trigger    *other = &rel->trigdesc->triggers[i];
+		Trigger    *other = &triggers->triggers[i];
 
 		if (other->tgoid == trigger->tgoid)
 			break;
@@ -203,14 +215,14 @@ truncate_recorded_before(Relation rel, const Trigger *trigger)
  * topmost table records.
  */
 static Trigger *
-recording_trigger(Relation rel, Oid function, Oid *root)
+recording_trigger(const TriggerDesc *triggers, Oid function, Oid *root)
 {
 	Trigger    *recorder = NULL;
 	int			highest = -1;
 
-	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
+	for (int i = 0; i < triggers->numtriggers; i++)
 	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
+		Trigger    *trigger = &triggers->triggers[i];
 		Oid			top;
 		int			levels;
 
@@ -295,47 +307,56 @@ plan_key(AlTracking *tracking, Relation rel)
 
 /*
  * Makes what there is to know of a trigger, in memory of its own below the
- * current context.  Without a trigger it is what a new one without options
- * would have.
+ * current context: that of its row plan.
  */
-AlTracking *
-al_tracking_make(Relation rel, Trigger *trigger)
+static AlTracking *
+make_tracking(Relation rel, Trigger *trigger)
 {
-	AlTracking *tracking = palloc0(sizeof(AlTracking));
+	AlTracking *tracking;
+	TriggerDesc *triggers;
 	Trigger    *recorder;
+	Oid			root = RelationGetRelid(rel);
 	Options		options;
 	StringInfoData removed;
 	MemoryContext old;
+	AlRowPlan  *row;
 	const char *schema;
 	const char *table;
 
-	tracking->tgoid = trigger->tgoid;
-	tracking->relid = tracking->root = RelationGetRelid(rel);
-	tracking->filters = al_guc_generation;
 	if (TRIGGER_FOR_ROW(trigger->tgtype) && !is_complete(trigger))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" does not see every change of table \"%s\"",
 						trigger->tgname, RelationGetRelationName(rel)),
 				 errhint("Create it with audit.enable().")));
-	recorder = recording_trigger(rel, trigger->tgfoid, &tracking->root);
+
+	/*
+	 * A copy: what follows reads catalogs, and whenever one is read the
+	 * relation cache may put another list in the place of the table's.
+	 */
+	triggers = CopyTriggerDesc(rel->trigdesc);
+	recorder = recording_trigger(triggers, trigger->tgfoid, &root);
+	parse_options(trigger, &options);
+	initStringInfo(&removed);
+	row = al_rowjson_plan(RelationGetDescr(rel), options.exclude, options.mask,
+						  &removed);
+
+	old = MemoryContextSwitchTo(row->context);
+	tracking = palloc0(sizeof(AlTracking));
+	tracking->relid = RelationGetRelid(rel);
+	tracking->root = root;
+	tracking->row = row;
+	tracking->guard = row->guard;
+	tracking->skip_unchanged = options.skip_unchanged;
 	if (recorder == NULL)
 		tracking->silent = true;	/* a TRUNCATE trigger left behind */
 	else if (TRIGGER_FOR_ROW(trigger->tgtype) &&
 			 recorder->tgoid != trigger->tgoid)
 		tracking->silent = true;
 	else if (TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
-			 truncate_recorded_before(rel, trigger))
+			 truncate_recorded_before(triggers, trigger))
 		tracking->silent = true;
 
-	parse_options(trigger, &options);
-	tracking->skip_unchanged = options.skip_unchanged;
-	initStringInfo(&removed);
-	tracking->row = al_rowjson_plan(RelationGetDescr(rel), options.exclude,
-									options.mask, &removed);
-	tracking->guard = tracking->row->guard;
-
-	old = MemoryContextSwitchTo(tracking->row->context);
 	initStringInfo(&tracking->removed);
 	appendBinaryStringInfo(&tracking->removed, removed.data, removed.len);
 	plan_key(tracking, rel);
@@ -355,37 +376,66 @@ al_tracking_make(Relation rel, Trigger *trigger)
 		al_filter_table_ignored(get_namespace_name(RelationGetNamespace(rel)),
 								RelationGetRelationName(rel)))
 		tracking->silent = true;
-	tracking->valid = true;
 	return tracking;
+}
+
+/*
+ * From here to al_tracking_release() nothing that al_tracking_get() has given
+ * is freed.
+ */
+void
+al_tracking_hold(void)
+{
+	holders++;
+}
+
+void
+al_tracking_release(void)
+{
+	Assert(holders > 0);
+	holders--;
+}
+
+/* Frees what was replaced, or has it freed once nobody can be printing by it. */
+static void
+drop_tracking(AlTracking *tracking)
+{
+	if (holders > 0)
+		MemoryContextSetParent(tracking->row->context, TopTransactionContext);
+	else
+		MemoryContextDelete(tracking->row->context);
 }
 
 /* What there is to know of a trigger of "rel"; looks nothing up if known. */
 const AlTracking *
 al_tracking_get(Relation rel, Trigger *trigger)
 {
-	AlTracking *tracking;
+	Kept	   *kept;
 	AlTracking *made;
+	uint64		filters = al_guc_generation;
+	uint64		before = invalidations;
 	bool		found;
 
 	if (unlikely(trackings == NULL))
 	{
-		HASHCTL		ctl = {.keysize = sizeof(Oid),
-		.entrysize = sizeof(AlTracking)};
+		HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(Kept)};
 
 		trackings = hash_create("audit_log tracked tables", 64, &ctl,
 								HASH_ELEM | HASH_BLOBS);
 	}
-	tracking = hash_search(trackings, &trigger->tgoid, HASH_FIND, NULL);
-	if (likely(tracking && tracking->valid &&
-			   tracking->filters == al_guc_generation))
-		return tracking;
+	kept = hash_search(trackings, &trigger->tgoid, HASH_FIND, NULL);
+	if (likely(kept && kept->valid && kept->filters == filters))
+		return kept->tracking;
 
 	/* Anything can fail before the entry is touched, and leave no trace. */
-	made = al_tracking_make(rel, trigger);
-	tracking = hash_search(trackings, &trigger->tgoid, HASH_ENTER, &found);
-	if (found && tracking->row)
-		MemoryContextDelete(tracking->row->context);
-	*tracking = *made;
-	MemoryContextSetParent(tracking->row->context, CacheMemoryContext);
-	return tracking;
+	made = make_tracking(rel, trigger);
+	kept = hash_search(trackings, &trigger->tgoid, HASH_ENTER, &found);
+	if (found)
+		drop_tracking(kept->tracking);
+	kept->tracking = made;
+	kept->filters = filters;
+	/* What changed while it was made may be in it or not: make it again. */
+	kept->valid = before == invalidations;
+	MemoryContextSetParent(made->row->context, CacheMemoryContext);
+	return made;
 }

@@ -21,7 +21,6 @@ typedef struct AlKeyColumn
 
 typedef struct AlTracking
 {
-	Oid			tgoid;			/* hash key */
 	Oid			relid;
 	Oid			root;			/* the table that was tracked: itself or above */
 	bool		valid;
@@ -42,6 +41,7 @@ typedef struct AlTracking
 
 extern void al_tracking_init(void);
 extern const AlTracking *al_tracking_get(Relation rel, Trigger *trigger);
-extern AlTracking *al_tracking_make(Relation rel, Trigger *trigger);
+extern void al_tracking_hold(void);
+extern void al_tracking_release(void);
 
 #endif							/* AUDIT_LOG_TRACKING_H */
