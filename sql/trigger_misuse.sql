@@ -81,6 +81,39 @@ SELECT misuse('CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION
 SELECT misuse('CREATE TRIGGER x AFTER UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION audit.protect()', 'UPDATE t SET v = 1');
 SELECT audit.disable('t');
 
+-- the trigger that ends a statement, replaced by one with a condition, and one
+-- with a condition beside it
+BEGIN;
+SELECT audit.enable('t');
+SAVEPOINT a;
+CREATE OR REPLACE TRIGGER audit_log_flush AFTER INSERT ON audit.audit_objects FOR EACH STATEMENT WHEN (current_user IS NOT NULL) EXECUTE FUNCTION audit.flush();
+INSERT INTO t VALUES (1);
+ROLLBACK TO a;
+CREATE TRIGGER beside AFTER INSERT ON audit.audit_objects FOR EACH STATEMENT WHEN (current_user IS NOT NULL) EXECUTE FUNCTION audit.flush();
+INSERT INTO t VALUES (1);
+SELECT entity FROM audit.objects WHERE dao_name = 't' AND operation = 'create';
+ROLLBACK;
+-- a cast that is called to print a value, and meanwhile changes what is printed
+-- of the same table
+CREATE TYPE meddler AS ENUM ('idle', 'busy');
+CREATE TABLE printed (id int PRIMARY KEY, a text, b text, m meddler, c text);
+SELECT audit.enable('printed');
+CREATE FUNCTION meddle(meddler) RETURNS json LANGUAGE plpgsql AS $$
+BEGIN
+  IF $1 = 'busy' THEN
+    PERFORM set_config('audit.payload_exclude', 'id,a', true);
+    ANALYZE trigger_misuse.printed;
+    INSERT INTO trigger_misuse.printed SELECT max(id) + 1, 'nested' FROM trigger_misuse.printed;
+    PERFORM set_config('audit.payload_exclude', '', true);
+  END IF;
+  RETURN to_json($1::text);
+END $$;
+CREATE CAST (meddler AS json) WITH FUNCTION meddle(meddler);
+INSERT INTO printed VALUES (1, 'a', 'b', 'busy', 'c');
+INSERT INTO printed VALUES (10, 'a', 'b', 'idle', 'c'), (11, 'a', 'b', 'busy', 'c'), (12, 'a', 'b', 'idle', 'c');
+UPDATE printed SET m = 'busy', b = 'new b' WHERE id IN (1, 10);
+SELECT operation, entity_key, entity, old_values FROM audit.objects WHERE dao_name = 'printed' AND operation <> 'ddl' ORDER BY id;
+
 -- Called directly
 SELECT * FROM try('SELECT audit.capture()', 'SELECT audit.flush()', 'SELECT audit.protect()',
   'SELECT audit.on_ddl_command_end()', 'SELECT audit.on_sql_drop()',

@@ -37,6 +37,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
@@ -57,6 +58,8 @@
 /* Enough rows to fill some pages; enough bytes for rows of some size. */
 #define BATCH_ROWS 256
 #define BATCH_BYTES (256 * 1024)
+
+#define FLUSH_TRIGGER "audit_log_flush"
 
 struct AlBatch
 {
@@ -117,7 +120,9 @@ fill_shared_columns(AlBatch *batch)
 static AlBatch *
 create_batch(int depth)
 {
-	MemoryContext context = AllocSetContextCreate(TopTransactionContext,
+	/* A statement's is freed where it is closed; another's may be left behind. */
+	MemoryContext context = AllocSetContextCreate(depth < 0 ? CurTransactionContext :
+												  TopTransactionContext,
 												  "audit_log batch",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -139,22 +144,50 @@ create_batch(int depth)
 	return batch;
 }
 
-/* Queues the event that will end the statement's batch; see above. */
+/* The trigger whose event ends a statement's batch, as it is meant to be. */
+static Trigger *
+flush_trigger(const TriggerDesc *triggers)
+{
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (strcmp(trigger->tgname, FLUSH_TRIGGER) == 0 &&
+			TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_STATEMENT,
+								 TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT) &&
+			trigger->tgqual == NULL && trigger->tgnewtable == NULL)
+			return trigger;
+	}
+	return NULL;
+}
+
+/*
+ * Queues the event that will end the statement's batch; see above.  It is that
+ * of our trigger alone: one that somebody added may have a condition, which
+ * takes the executor to be judged.
+ */
 static void
 queue_flush(void)
 {
 	Relation	rel = al_store_open(AL_OBJECTS);
+	Trigger    *trigger = flush_trigger(rel->trigdesc);
+	TriggerDesc triggers;
 	ResultRelInfo result;
 
-	if (rel->trigdesc == NULL || !rel->trigdesc->trig_insert_after_statement)
+	if (trigger == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("trigger \"audit_log_flush\" of table audit.audit_objects is missing"),
+				 errmsg("trigger \"%s\" of table audit.audit_objects is missing",
+						FLUSH_TRIGGER),
 				 errhint("Run DROP EXTENSION and CREATE EXTENSION, or create the trigger again as the install script does.")));
+	MemSet(&triggers, 0, sizeof(triggers));
+	triggers.triggers = trigger;
+	triggers.numtriggers = 1;
+	triggers.trig_insert_after_statement = true;
 	MemSet(&result, 0, sizeof(result));
 	result.type = T_ResultRelInfo;
 	result.ri_RelationDesc = rel;
-	result.ri_TrigDesc = rel->trigdesc;
+	result.ri_TrigDesc = &triggers;
 	ExecASInsertTriggers(NULL, &result, NULL);
 	al_store_close(rel);
 }
@@ -310,7 +343,8 @@ on_xact_event(XactEvent event, void *arg)
 				ereport(ERROR,
 						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						 errmsg("audit records of this transaction were not written"),
-						 errhint("The trigger \"audit_log_flush\" of table audit.audit_objects must be enabled ALWAYS.")));
+						 errhint("The trigger \"%s\" of table audit.audit_objects must be enabled ALWAYS.",
+								 FLUSH_TRIGGER)));
 			break;
 		case XACT_EVENT_ABORT:
 			al_store_abort();
