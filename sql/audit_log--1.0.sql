@@ -2741,6 +2741,7 @@ CREATE TABLE audit.ledger_generations
 	generation				integer NOT NULL,
 	first_leaf				bigint NOT NULL,
 	system_identifier		text NOT NULL,
+	database				oid NOT NULL,
 	started_at				timestamptz NOT NULL,
 	origin					text NOT NULL,
 	record_id				uuid,
@@ -3650,6 +3651,7 @@ COMMENT ON TABLE audit.ledger_generations IS
 COMMENT ON COLUMN audit.ledger_generations.generation IS 'from 1';
 COMMENT ON COLUMN audit.ledger_generations.first_leaf IS 'first leaf sealed in it';
 COMMENT ON COLUMN audit.ledger_generations.system_identifier IS 'of the cluster in which it began';
+COMMENT ON COLUMN audit.ledger_generations.database IS 'the database in which it began';
 COMMENT ON COLUMN audit.ledger_generations.started_at IS 'when it was begun';
 COMMENT ON COLUMN audit.ledger_generations.origin IS 'first line of its checkpoints, and name of its keys';
 COMMENT ON COLUMN audit.ledger_generations.record_id IS 'record that began it, which is its first leaf; null for the first';

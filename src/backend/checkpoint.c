@@ -577,23 +577,39 @@ next_key(const AlKnownKeys *known, const AlGeneration *generation)
 	return key;
 }
 
+static bool
+same_key(const AlPublicKey *a, const AlPublicKey *b)
+{
+	size_t		a_len;
+	size_t		b_len;
+	const uint8 *a_der = al_crypto_spki(a, &a_len);
+	const uint8 *b_der = al_crypto_spki(b, &b_len);
+
+	return a_len == b_len && memcmp(a_der, b_der, a_len) == 0;
+}
+
+/* The size at which a key of ours was replaced, under any name, or -1. */
+static int64
+replaced_at(const AlKnownKeys *known, AlKey *key)
+{
+	for (int i = 0; i < known->count; i++)
+		if (known->own[i] && known->last_size[i] >= 0 &&
+			same_key(known->keys[i].key, al_crypto_public_half(key)))
+			return known->last_size[i];
+	return -1;
+}
+
 /* Notes that every Ed25519 key of ours but "next" ends with a block. */
 static void
 retire_keys(const AlKnownKeys *known, const AlPublicKey *next,
 			const AlBlock *block)
 {
-	size_t		next_len;
-	const uint8 *next_der = al_crypto_spki(next, &next_len);
-
 	for (int i = 0; i < known->count; i++)
 	{
 		const AlPublicKey *key = known->keys[i].key;
-		size_t		len;
-		const uint8 *der = al_crypto_spki(key, &len);
 
 		if (known->own[i] && known->last_size[i] < 0 &&
-			al_crypto_key_kind(key) == AL_KEY_ED25519 &&
-			(len != next_len || memcmp(der, next_der, len) != 0))
+			al_crypto_key_kind(key) == AL_KEY_ED25519 && !same_key(key, next))
 			al_checkpoint_add_key(&known->keys[i], true, block->size,
 								  block->size);
 	}
@@ -617,6 +633,18 @@ sign_all(Snapshot snapshot, const char *text, const AlBlock *block,
 		return false;
 	key = keep_key(al_keys_load_ledger(al_guc_ledger_key));
 	next = next_key(&known, generation);
+	if (key && replaced_at(&known, key) >= 0)
+	{
+		if (next == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("checkpoint cannot be signed"),
+					 errdetail("The key in file \"%s\" was replaced when the ledger had " INT64_FORMAT " leaves.",
+							   al_guc_ledger_key, replaced_at(&known, key)),
+					 errhint("Bring back the key that replaced it; if that is lost, call audit.rotate_key().")));
+		/* A crash came before the next key could take its place. */
+		key = NULL;
+	}
 	if (key == NULL && next == NULL && has_own_ed25519(&known))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),

@@ -165,6 +165,7 @@ al_custody_new_generation(const char *reason)
 	values[AL_GENERATION_FIRST_LEAF - 1] = Int64GetDatum(block.size);
 	values[AL_GENERATION_SYSTEM - 1] =
 		CStringGetTextDatum(psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+	values[AL_GENERATION_DATABASE - 1] = ObjectIdGetDatum(MyDatabaseId);
 	values[AL_GENERATION_STARTED_AT - 1] =
 		TimestampTzGetDatum(GetCurrentTimestamp());
 	values[AL_GENERATION_ORIGIN - 1] = CStringGetTextDatum(origin);

@@ -324,6 +324,7 @@ read_generation(AlTableScan *scan, AlGeneration *result)
 	result->generation = get_int32(scan, AL_GENERATION_GENERATION);
 	result->first_leaf = get_int64(scan, AL_GENERATION_FIRST_LEAF);
 	result->system_identifier = get_system(scan, AL_GENERATION_SYSTEM);
+	result->database = get_int32(scan, AL_GENERATION_DATABASE);
 	result->origin = get_text(scan, AL_GENERATION_ORIGIN);
 	if (result->origin == NULL)
 		result->origin = pstrdup("");

@@ -53,6 +53,7 @@ typedef struct AlGeneration
 	int			generation;		/* from 1 */
 	int64		first_leaf;
 	uint64		system_identifier;
+	Oid			database;
 	char	   *origin;			/* in the caller's memory context */
 	bool		has_record;
 	pg_uuid_t	record_id;		/* its first leaf */

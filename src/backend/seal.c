@@ -334,11 +334,13 @@ begin_first_generation(AlGeneration *generation)
 	memset(generation, 0, sizeof(*generation));
 	generation->generation = 1;
 	generation->system_identifier = GetSystemIdentifier();
+	generation->database = MyDatabaseId;
 	generation->origin = first_origin();
 	values[AL_GENERATION_GENERATION - 1] = Int32GetDatum(1);
 	values[AL_GENERATION_FIRST_LEAF - 1] = Int64GetDatum(0);
 	values[AL_GENERATION_SYSTEM - 1] =
 		system_datum(generation->system_identifier);
+	values[AL_GENERATION_DATABASE - 1] = ObjectIdGetDatum(MyDatabaseId);
 	values[AL_GENERATION_STARTED_AT - 1] =
 		TimestampTzGetDatum(GetCurrentTimestamp());
 	values[AL_GENERATION_ORIGIN - 1] =
@@ -358,11 +360,21 @@ begin_first_generation(AlGeneration *generation)
 	al_store_close(rel);
 }
 
+/* Two copies must not go on under one origin. */
 static void
-check_system(const AlGeneration *generation)
+check_place(const AlGeneration *generation)
 {
-	if (generation->system_identifier == GetSystemIdentifier())
+	if (generation->system_identifier == GetSystemIdentifier() &&
+		generation->database == MyDatabaseId)
 		return;
+	if (generation->system_identifier == GetSystemIdentifier())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the ledger was begun in another database"),
+				 errdetail("Generation %d belongs to the database with OID %u, this is %u.",
+						   generation->generation, generation->database,
+						   MyDatabaseId),
+				 errhint("In a copy call audit.new_generation() to go on under a new origin.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the ledger was begun in another cluster"),
@@ -518,7 +530,7 @@ al_seal(void)
 	(void) al_ledger_last_block(snapshot, &last);
 	if (!al_ledger_last_generation(snapshot, &generation))
 		begin_first_generation(&generation);
-	check_system(&generation);
+	check_place(&generation);
 	note = al_checkpoint_guard(snapshot, &last, &generation);
 
 	block.number = last.number + 1;

@@ -417,6 +417,11 @@ check_signatures(Verifier *v, const AlBlock *block)
 			find(v, "signature", block->size, NULL,
 				 psprintf("block " INT64_FORMAT ": %s", block->number,
 						  err.reason));
+		else if (which >= 0 && v->keys.last_size[which] >= 0 &&
+				 block->size > v->keys.last_size[which])
+			find(v, "signature", block->size, NULL,
+				 psprintf("block " INT64_FORMAT " is signed by a key that was replaced at size " INT64_FORMAT,
+						  block->number, v->keys.last_size[which]));
 		line = end + 1;
 	}
 }

@@ -194,6 +194,32 @@ is($target->safe_psql($db, 'SELECT audit.seal()'), 1, 'and seals on');
 is($target->safe_psql($db, 'SELECT count(*), count(DISTINCT id) FROM audit.ledger_leaves'), join('|', ($count + 4) x 2), 'each record is one leaf');
 clean($target, $db, 'a ledger that was moved');
 
+# ------------------------------------------------------ a copy in the cluster
+
+$target->safe_psql('postgres', "CREATE DATABASE copied TEMPLATE $db");
+(undef, undef, $err) = $target->psql('copied', 'SELECT audit.seal()');
+like($err, qr/ERROR:  the ledger was begun in another database.*HINT:  .*audit\.new_generation/s, 'a copy does not go on under the same origin');
+is($target->safe_psql('copied', q{SELECT audit.new_generation('copied')}), 3, 'but as a new generation');
+is($target->safe_psql('copied', q{INSERT INTO things VALUES (500, 'written in the copy'); SELECT audit.seal()}), 2, 'which it seals');
+clean($target, 'copied', 'a ledger that was copied');
+is($target->safe_psql($db, q{INSERT INTO things VALUES (500, 'written elsewhere'); SELECT audit.seal()}), 1, 'and the original goes on as it was');
+clean($target, $db, 'the original of a copy');
+
+# ------------------------------------------------------------ replaced keys
+
+use File::Copy ();
+File::Copy::copy("$dir/target.pem", "$dir/old.pem") or die;
+$target->safe_psql($db, 'SELECT audit.rotate_key(); SELECT audit.seal()');
+ok(slurp_file("$dir/target.pem") ne slurp_file("$dir/old.pem"), 'the key was replaced');
+clean($target, $db, 'a ledger with a replaced key');
+rename("$dir/target.pem", "$dir/new.pem") && File::Copy::copy("$dir/old.pem", "$dir/target.pem") && chmod(0600, "$dir/target.pem") or die;
+(undef, undef, $err) = $target->psql($db, q{INSERT INTO things VALUES (501, 'old key'); SELECT audit.seal()});
+like($err, qr/ERROR:  checkpoint cannot be signed\nDETAIL:  The key in file ".*target\.pem" was replaced when the ledger had \d+ leaves\./, 'the old one signs nothing any more');
+rename("$dir/new.pem", "$dir/target.pem") or die;
+is($target->safe_psql($db, q{INSERT INTO things VALUES (502, 'new key'); SELECT audit.seal()}), 2, 'the new one does');
+$target->safe_psql($db, q{ALTER TABLE audit.ledger_keys DISABLE TRIGGER ALL; UPDATE audit.ledger_keys SET last_size = 1 WHERE last_size IS NOT NULL});
+like($target->safe_psql($db, q{SELECT DISTINCT kind, detail FROM audit.verify_ledger()}), qr/^signature\|block \d+ is signed by a key that was replaced at size 1$/m, 'a signature by a key that was replaced before is found');
+
 # ---------------------------------------------- text that has no UTF-8 form
 
 my $odd = AuditLog::start_node('odd', 'client_encoding = sql_ascii');
