@@ -1140,11 +1140,25 @@ CREATE FUNCTION audit.key_expression(target regclass, alias text) RETURNS text
 AS $$
 DECLARE
 	key name[] := audit.key_columns(target);
+	unknown name := (SELECT k FROM audit.tracked_tables t
+						JOIN pg_namespace n ON n.nspname = t.schema_name
+						JOIN pg_class c ON c.relnamespace = n.oid
+							AND c.relname = t.table_name,
+						unnest(key) AS k
+					 WHERE c.oid = audit.recorded_as(target)
+						AND k = ANY (t.exclude || t.mask)
+					 LIMIT 1);
 BEGIN
 	IF key IS NULL THEN
 		RAISE EXCEPTION 'table "%" has no key by which its rows could be followed', target
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'Add a primary key, or a replica identity index.';
+	END IF;
+	IF unknown IS NOT NULL THEN
+		RAISE EXCEPTION 'key of table "%" is not recorded', target
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = format('Its column "%s" is excluded or masked.', unknown),
+				HINT = 'See audit.tracked_tables.';
 	END IF;
 	IF cardinality(key) = 1 THEN
 		RETURN format('%s.%I::text', alias, key[1]);
@@ -1206,6 +1220,27 @@ BEGIN
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	recorded := audit.recorded_as(target);
+	/* As it would be with a key that was excluded or masked at the time. */
+	IF EXISTS (SELECT FROM pg_class c
+					JOIN pg_namespace n ON n.oid = c.relnamespace
+					JOIN audit.objects o ON o.schema_name = n.nspname
+						AND o.dao_name = c.relname
+			   WHERE c.oid = recorded
+					AND o.operation IN ('create', 'update', 'delete')
+					AND (o.entity_key IS NULL OR o.entity_key = '***'
+						 OR o.entity_key LIKE '[%"***"%]')
+					AND (o.occurred_at > moment
+						 OR EXISTS (SELECT FROM audit.objects t
+									WHERE t.schema_name = n.nspname
+										AND t.dao_name = c.relname
+										AND t.operation = 'truncate'
+										AND t.occurred_at > moment)))
+		AND audit.key_columns(target) IS NOT NULL
+	THEN
+		RAISE EXCEPTION 'rows of table "%" cannot be followed', target
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'There are records without the row''s key, which was excluded or masked.';
+	END IF;
 	RETURN QUERY EXECUTE format($query$
 		WITH records AS (
 			SELECT o.id, o.operation, o.entity_key, o.occurred_at > $1 AS later,
@@ -1271,41 +1306,47 @@ REVOKE ALL ON FUNCTION audit.as_of(anyelement, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION audit.as_of(anyelement, timestamptz) IS
 	'the rows of a table as they were at a moment; columns that are not recorded are null';
 
-/* Undoes one record, if the row is still as the record left it. */
-CREATE FUNCTION audit.revert_record(r audit.objects) RETURNS void
-	LANGUAGE plpgsql
+/*
+ * The statement that undoes one record if the row is still as the record left
+ * it.  Its parameters are what is known of the recorded row, its key, and the
+ * values that the row had before.
+ */
+CREATE FUNCTION audit.revert_statement(r audit.objects, OUT target regclass,
+									   OUT statement text, OUT known json)
+	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
-	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
-	SET extra_float_digits = 1 SET bytea_output = 'hex'
 AS $$
 DECLARE
-	target regclass := to_regclass(format('%I.%I', r.schema_name, r.dao_name));
-	known json;
 	is_now text;
 	columns text;
-	done bigint;
+	reason text;
 BEGIN
+	target := to_regclass(format('%I.%I', r.schema_name, r.dao_name));
 	IF target IS NULL THEN
 		RAISE EXCEPTION 'table "%.%" does not exist', r.schema_name, r.dao_name
 			USING ERRCODE = 'undefined_table';
 	END IF;
-	IF r.operation NOT IN ('create', 'update', 'delete') THEN
-		RAISE EXCEPTION 'record % cannot be reverted', r.id
-			USING ERRCODE = 'feature_not_supported',
-				DETAIL = format('Its operation is "%s".', r.operation);
-	END IF;
 	known := audit.unmasked(target, r.entity);
 	/* What was left out of a row cannot be put back. */
-	IF r.operation = 'delete' AND (r.removed_from_entity IS NOT NULL
-								   OR known::jsonb <> r.entity::jsonb)
+	IF r.operation NOT IN ('create', 'update', 'delete') THEN
+		reason := format('Its operation is "%s".', r.operation);
+	ELSIF r.operation = 'delete' AND (r.removed_from_entity IS NOT NULL
+									  OR known::jsonb <> r.entity::jsonb)
 		OR r.operation = 'update'
 			AND (audit.unmasked(target, r.old_values)::jsonb <> r.old_values::jsonb
+				 OR r.old_values::jsonb = '{}' AND r.removed_from_entity IS NOT NULL
 				 OR EXISTS (SELECT FROM unnest(string_to_array(r.removed_from_entity, ',')) AS name
 							WHERE cardinality(audit.columns_among(target, ARRAY[name])) = 0))
 	THEN
+		reason := 'Values that the row had before are excluded from the record or masked.';
+	ELSIF r.operation <> 'delete' AND r.entity_key IS NULL
+		AND audit.key_columns(target) IS NOT NULL
+	THEN
+		reason := 'The row''s key is excluded from the record.';
+	END IF;
+	IF reason IS NOT NULL THEN
 		RAISE EXCEPTION 'record % cannot be reverted', r.id
-			USING ERRCODE = 'feature_not_supported',
-				DETAIL = 'Values that the row had before are excluded from the record or masked.';
+			USING ERRCODE = 'feature_not_supported', DETAIL = reason;
 	END IF;
 
 	/* Columns that were recorded and still exist. */
@@ -1320,16 +1361,14 @@ BEGIN
 						AND NOT a.attisdropped AND a.attgenerated = ''
 						AND EXISTS (SELECT FROM json_object_keys(known) AS k
 									WHERE k = a.attname));
-		EXECUTE format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE '
-					   'SELECT %2$s FROM json_populate_record(NULL::%1$s, $1) '
-					   'ON CONFLICT DO NOTHING', target, columns)
-		USING known;
+		statement := format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE '
+							'SELECT %2$s FROM json_populate_record(NULL::%1$s, $1) '
+							'ON CONFLICT DO NOTHING', target, columns);
 	ELSIF r.operation = 'create' THEN
-		EXECUTE format('DELETE FROM %1$s t '
-					   'USING json_populate_record(NULL::%1$s, $1) p '
-					   'WHERE %2$s = $2 AND %3$s',
-					   target, audit.key_expression(target, 't'), is_now)
-		USING known, r.entity_key;
+		statement := format('DELETE FROM %1$s t '
+							'USING json_populate_record(NULL::%1$s, $1) p '
+							'WHERE %2$s = $2 AND %3$s',
+							target, audit.key_expression(target, 't'), is_now);
 	ELSE
 		columns := (SELECT string_agg(format('%1$I = o.%1$I', a.attname), ', ')
 					FROM pg_attribute a
@@ -1337,74 +1376,85 @@ BEGIN
 						AND NOT a.attisdropped AND a.attgenerated = ''
 						AND EXISTS (SELECT FROM json_object_keys(r.old_values) AS k
 									WHERE k = a.attname));
+		/* Null if no column was recorded as changed. */
+		statement := format('UPDATE %1$s t SET %2$s '
+							'FROM json_populate_record(NULL::%1$s, $1) p, '
+							'json_populate_record(NULL::%1$s, $3) o '
+							'WHERE %3$s = $2 AND %4$s',
+							target, columns, audit.key_expression(target, 't'), is_now);
 		IF columns IS NULL THEN
-			RETURN;
+			statement := NULL;
 		END IF;
-		EXECUTE format('UPDATE %1$s t SET %2$s '
-					   'FROM json_populate_record(NULL::%1$s, $1) p, '
-					   'json_populate_record(NULL::%1$s, $3) o '
-					   'WHERE %3$s = $2 AND %4$s',
-					   target, columns, audit.key_expression(target, 't'), is_now)
-		USING known, r.entity_key, r.old_values;
-	END IF;
-	GET DIAGNOSTICS done = ROW_COUNT;
-	IF done <> 1 THEN
-		RAISE EXCEPTION 'record % cannot be reverted', r.id
-			USING ERRCODE = 'triggered_data_change_violation',
-				DETAIL = format('Row %s of table "%s" has changed since.', r.entity_key, target),
-				HINT = 'Revert the later records first.';
 	END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION audit.revert_record(audit.objects) FROM PUBLIC;
-COMMENT ON FUNCTION audit.revert_record(audit.objects) IS
-	'undoes one record; used by audit.revert()';
+REVOKE ALL ON FUNCTION audit.revert_statement(audit.objects) FROM PUBLIC;
+COMMENT ON FUNCTION audit.revert_statement(audit.objects) IS
+	'the statement that undoes one record';
 
-CREATE FUNCTION audit.revert(record_id uuid) RETURNS bigint
-	LANGUAGE plpgsql
+/*
+ * The statements that undo a record or a request, last first.  An id of a
+ * record that was given as text is told from a request's: no request has it.
+ */
+CREATE FUNCTION audit.revert_statements(record_id uuid, request_id text)
+	RETURNS TABLE (id uuid, target regclass, statement text, known json,
+				   entity_key text, old_values json)
+	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	r audit.objects;
 BEGIN
-	SELECT o.* INTO r FROM audit.objects o WHERE o.id = record_id;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no record %', record_id
-			USING ERRCODE = 'no_data_found';
+	IF record_id IS NULL
+		AND request_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+		AND EXISTS (SELECT FROM audit.objects o
+					WHERE o.id = revert_statements.request_id::uuid)
+	THEN
+		record_id := request_id;
+		IF EXISTS (SELECT FROM audit.objects o
+				   WHERE o.request_id = revert_statements.request_id) THEN
+			RAISE EXCEPTION 'both a record and a request have the id "%"', request_id
+				USING ERRCODE = 'ambiguous_parameter',
+					HINT = 'Give the ids of the records that are to be reverted, with "::uuid".';
+		END IF;
 	END IF;
-	PERFORM audit.revert_record(r);
-	RETURN 1;
+	RETURN QUERY
+		SELECT o.id, s.target, s.statement, s.known, o.entity_key, o.old_values
+		FROM audit.objects o, audit.revert_statement(o) s
+		WHERE record_id IS NOT NULL AND o.id = record_id
+		UNION ALL
+		(SELECT o.id, s.target, s.statement, s.known, o.entity_key, o.old_values
+		 FROM audit.objects o, audit.revert_statement(o) s
+		 WHERE record_id IS NULL AND o.operation <> 'ddl'
+			AND o.request_id = revert_statements.request_id
+		 ORDER BY o.id DESC);
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+			MESSAGE = CASE WHEN record_id IS NOT NULL
+				THEN format('there is no record %s', record_id)
+				ELSE format('there is no record of request "%s"', request_id) END;
+	END IF;
 END
 $$;
+REVOKE ALL ON FUNCTION audit.revert_statements(uuid, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.revert_statements(uuid, text) IS
+	'the statements that undo a record or a request; used by audit.revert()';
+
+CREATE FUNCTION audit.revert(record_id uuid) RETURNS bigint
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_revert_record'
+	SET search_path = pg_catalog, pg_temp
+	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
+	SET extra_float_digits = 1 SET bytea_output = 'hex';
 REVOKE ALL ON FUNCTION audit.revert(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION audit.revert(uuid) IS
 	'writes the inverse of a recorded change, itself recorded; refuses if the row has changed since';
 
 CREATE FUNCTION audit.revert(request_id text) RETURNS bigint
-	LANGUAGE plpgsql
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_revert'
 	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	r audit.objects;
-	reverted bigint := 0;
-BEGIN
-	FOR r IN SELECT o.* FROM audit.objects o
-			 WHERE o.request_id = revert.request_id AND o.operation <> 'ddl'
-			 ORDER BY o.id DESC
-	LOOP
-		PERFORM audit.revert_record(r);
-		reverted := reverted + 1;
-	END LOOP;
-	IF reverted = 0 THEN
-		RAISE EXCEPTION 'there is no record of request "%"', request_id
-			USING ERRCODE = 'no_data_found';
-	END IF;
-	RETURN reverted;
-END
-$$;
+	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
+	SET extra_float_digits = 1 SET bytea_output = 'hex';
 REVOKE ALL ON FUNCTION audit.revert(text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.revert(text) IS
-	'writes the inverse of all changes of a request, last first';
+	'writes the inverse of all changes of a request, last first, or of the record with this id';
 
 /* ------------------------------------------------------------- privileges */
 

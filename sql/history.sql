@@ -70,15 +70,142 @@ UPDATE accounts SET balance = balance + 1 WHERE id = 1;
 DELETE FROM accounts WHERE id = 4;
 INSERT INTO accounts VALUES (5, 'eve', 50);
 COMMIT;
-SELECT audit.revert('oops'::text);
+SELECT audit.revert('oops');
 SELECT id, owner, balance, twice FROM accounts ORDER BY id;
 \set VERBOSITY sqlstate
-SELECT audit.revert('oops'::text);
-SELECT audit.revert('no such request'::text);
+SELECT audit.revert('oops');
+SELECT audit.revert('no such request');
 SELECT audit.revert('00000000-0000-7000-8000-000000000000'::uuid);
+SELECT audit.revert('00000000-0000-7000-8000-000000000000');
+SELECT audit.revert(NULL);
 SELECT audit.as_of(1, now());
 SELECT audit.as_of(NULL::accounts, NULL);
-CREATE TABLE keyless (a int);
-SELECT * FROM audit.as_of(NULL::keyless, now());
+CREATE TABLE unkeyed (a int);
+SELECT * FROM audit.as_of(NULL::unkeyed, now());
 \set VERBOSITY default
-DROP TABLE accounts, lines, keyless;
+\set SHOW_CONTEXT never
+
+-- An id as it is pasted: a record's or a request's, but not both.
+UPDATE accounts SET balance = 77 WHERE id = 1;
+SELECT id AS record FROM audit.history('accounts', '1') ORDER BY id DESC LIMIT 1 \gset
+SELECT audit.revert(:'record');
+SELECT balance FROM accounts WHERE id = 1;
+SELECT operation, old_values FROM audit.history('accounts', '1') ORDER BY id DESC LIMIT 1;
+BEGIN;
+SELECT audit.begin_request('5f0b4d0e-8a55-4f2e-9c3e-000000000001') IS NOT NULL AS begun;
+UPDATE accounts SET balance = 78 WHERE id = 1;
+COMMIT;
+SELECT audit.revert('5f0b4d0e-8a55-4f2e-9c3e-000000000001');
+SELECT balance FROM accounts WHERE id = 1;
+BEGIN;
+SELECT set_config('audit.request_id', :'record', true) = :'record' AS taken;
+UPDATE accounts SET balance = 79 WHERE id = 1;
+\set VERBOSITY sqlstate
+SELECT audit.revert(:'record');
+\set VERBOSITY default
+ROLLBACK;
+-- What was undone can be undone.
+SELECT audit.revert(id) FROM audit.history('accounts', '1') ORDER BY id DESC LIMIT 1;
+SELECT balance FROM accounts WHERE id = 1;
+
+-- Who may: EXECUTE and rights on the table are enough, and both are needed.
+CREATE ROLE history_clerk;
+GRANT EXECUTE ON FUNCTION audit.revert(text) TO history_clerk;
+UPDATE accounts SET balance = 80 WHERE id = 1;
+SELECT id AS record FROM audit.history('accounts', '1') ORDER BY id DESC LIMIT 1 \gset
+SET ROLE history_clerk;
+SELECT audit.revert(:'record');
+RESET ROLE;
+GRANT SELECT, UPDATE ON accounts TO history_clerk;
+SET ROLE history_clerk;
+SELECT audit.revert(:'record'::uuid);
+SELECT audit.revert(:'record');
+SELECT count(*) FROM audit.objects;
+SELECT audit.revert_statements(:'record', NULL);
+RESET ROLE;
+SELECT balance FROM accounts WHERE id = 1;
+SELECT operation, db_role, old_values FROM audit.history('accounts', '1') ORDER BY id DESC LIMIT 1;
+DROP OWNED BY history_clerk;
+DROP ROLE history_clerk;
+
+-- What cannot be undone, and says why.
+TRUNCATE accounts;
+CREATE FUNCTION refused(record uuid) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	PERFORM audit.revert(record);
+	RETURN 'reverted';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN concat_ws(': ', SQLSTATE, replace(SQLERRM, record::text, 'ID'), nullif(detail, ''));
+END $$;
+SELECT refused(id) FROM audit.objects WHERE dao_name = 'accounts' AND operation = 'truncate' ORDER BY id DESC LIMIT 1;
+CREATE TABLE vaults (id int PRIMARY KEY, note text, password text, code text);
+SELECT audit.enable('vaults', mask => '{code}');
+INSERT INTO vaults VALUES (1, 'a', 'p', 'c'), (2, 'b', 'p', 'c');
+UPDATE vaults SET note = 'b' WHERE id = 1;
+UPDATE vaults SET code = 'd' WHERE id = 1;
+UPDATE vaults SET password = 'q' WHERE id = 1;
+DELETE FROM vaults WHERE id = 2;
+SELECT operation, entity_key, old_values, refused(id) FROM audit.objects WHERE dao_name = 'vaults' AND operation IN ('update', 'delete') ORDER BY id;
+TABLE vaults ORDER BY id;
+CREATE TABLE vanished (id int PRIMARY KEY);
+SELECT audit.enable('vanished');
+INSERT INTO vanished VALUES (1);
+DROP TABLE vanished;
+SELECT refused(id) FROM audit.objects WHERE dao_name = 'vanished' AND operation = 'create';
+
+-- A key that is not recorded: refused, not answered with other rows.
+CREATE TABLE citizens (ssn text PRIMARY KEY, name text);
+SELECT audit.enable('citizens', mask => '{ssn}');
+INSERT INTO citizens VALUES ('123', 'ann'), ('456', 'bob');
+UPDATE citizens SET name = 'anna' WHERE ssn = '123';
+SELECT * FROM audit.as_of(NULL::citizens, now());
+SELECT refused(id) FROM audit.objects WHERE dao_name = 'citizens' AND operation = 'update';
+SELECT audit.enable('citizens', exclude => '{ssn}');
+SELECT * FROM audit.as_of(NULL::citizens, now());
+-- Neither is what happened while it was not recorded.
+SELECT audit.enable('citizens');
+SELECT * FROM audit.as_of(NULL::citizens, '-infinity');
+SELECT refused(id) FROM audit.objects WHERE dao_name = 'citizens' AND operation = 'update';
+SELECT * FROM audit.as_of(NULL::citizens, clock_timestamp()) ORDER BY ssn;
+CREATE TABLE passes (token text, n int, v text, PRIMARY KEY (token, n));
+SELECT audit.enable('passes');
+INSERT INTO passes VALUES ('t', 1, 'a');
+UPDATE passes SET v = 'b';
+SELECT * FROM audit.as_of(NULL::passes, '-infinity');
+SELECT refused(id) FROM audit.objects WHERE dao_name = 'passes' AND operation = 'update';
+
+-- Partitions, a change of the partition, and the whole table under one name.
+CREATE TABLE sales (region text, id int, amount int, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
+CREATE TABLE sales_eu PARTITION OF sales FOR VALUES IN ('eu');
+CREATE TABLE sales_us PARTITION OF sales FOR VALUES IN ('us');
+SELECT audit.enable('sales');
+INSERT INTO sales VALUES ('eu', 1, 10), ('us', 2, 20);
+SELECT clock_timestamp() AS before \gset
+BEGIN;
+SET LOCAL audit.request_id = 'moved';
+UPDATE sales SET region = 'us' WHERE id = 1;
+UPDATE sales_us SET amount = 11 WHERE id = 1;
+COMMIT;
+SELECT operation, partition_name, entity, old_values FROM audit.history('sales', '["us",1]');
+SELECT operation, partition_name FROM audit.history('sales_eu', '["eu",1]');
+SELECT * FROM audit.as_of(NULL::sales, :'before') ORDER BY id;
+SELECT * FROM audit.as_of(NULL::sales_eu, :'before') ORDER BY id;
+SELECT * FROM audit.as_of(NULL::sales_us, :'before') ORDER BY id;
+SELECT audit.revert('moved');
+SELECT tableoid::regclass, * FROM sales ORDER BY id;
+
+-- Without a key there is a record of each change, but no history of a row.
+INSERT INTO unkeyed VALUES (1);
+SELECT audit.enable('unkeyed');
+INSERT INTO unkeyed VALUES (2);
+SELECT count(*) FROM audit.history('unkeyed', '2');
+SELECT refused(id) FROM audit.objects WHERE dao_name = 'unkeyed' AND operation = 'create';
+-- What a record changed: all of a row that came or went, and nothing of others.
+SELECT o.operation, d.* FROM audit.objects o, audit.diff(o.id) d WHERE dao_name = 'vaults' AND entity_key = '2' ORDER BY o.id, d.column_name;
+SELECT count(*) FROM audit.diff('00000000-0000-7000-8000-000000000000');
+
+DROP FUNCTION refused;
+DROP TABLE accounts, lines, unkeyed, vaults, citizens, passes, sales;

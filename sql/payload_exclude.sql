@@ -94,26 +94,26 @@ UPDATE users SET password = 'p2', doc = '{"token": 9}', docb = docb || '{"token"
 UPDATE users SET password = 'p3' WHERE id = 1;
 UPDATE users SET docb = docb || '{"token": 10}' WHERE id = 1;
 DELETE FROM users;
-SELECT operation, removed_from_entity, entity, old_values FROM audit.objects WHERE dao_name = 'users' AND operation <> 'ddl' ORDER BY id;
+SELECT operation, removed_from_entity, entity, old_values FROM audit.objects WHERE schema_name = 'payload_exclude' AND dao_name = 'users' AND operation <> 'ddl' ORDER BY id;
 -- A key of the table that is excluded.
 CREATE TABLE tokens (token text PRIMARY KEY, n int);
 SELECT audit.enable('tokens');
 INSERT INTO tokens VALUES ('abc', 1);
 UPDATE tokens SET n = 2;
-SELECT operation, entity_key, removed_from_entity, entity, old_values FROM audit.objects WHERE dao_name = 'tokens' AND operation <> 'ddl' ORDER BY id;
+SELECT operation, entity_key, removed_from_entity, entity, old_values FROM audit.objects WHERE schema_name = 'payload_exclude' AND dao_name = 'tokens' AND operation <> 'ddl' ORDER BY id;
 -- A path begins with the column; the setting counts when the row is written.
 SET audit.payload_exclude = 'doc.a, docb.x.y, name';
 INSERT INTO users (id, name, password, doc, docb) VALUES (2, 'bob', 'shown', '{"a": 1, "b": {"a": 2}}', '{"a": 1, "x": {"y": 1, "z": 2}}');
 RESET audit.payload_exclude;
 UPDATE users SET note = 'x' WHERE id = 2;
-SELECT operation, removed_from_entity, entity, old_values FROM audit.objects WHERE dao_name = 'users' AND entity_key = '2' ORDER BY id;
+SELECT operation, removed_from_entity, entity, old_values FROM audit.objects WHERE schema_name = 'payload_exclude' AND dao_name = 'users' AND entity_key = '2' ORDER BY id;
 -- Together with columns that the table leaves out and masks.
 SELECT audit.enable('users', exclude => '{note}', mask => '{doc}');
 UPDATE users SET note = 'y', doc = '{"token": "t"}', docb = '{"token": "t"}' WHERE id = 2;
-SELECT removed_from_entity, entity, old_values FROM audit.objects WHERE dao_name = 'users' AND entity_key = '2' ORDER BY id DESC LIMIT 1;
+SELECT removed_from_entity, entity, old_values FROM audit.objects WHERE schema_name = 'payload_exclude' AND dao_name = 'users' AND entity_key = '2' ORDER BY id DESC LIMIT 1;
 -- Snapshots.
 SELECT audit.enable('users', snapshot => true);
-SELECT removed_from_entity, entity FROM audit.objects WHERE dao_name = 'users' AND operation = 'snapshot';
+SELECT removed_from_entity, entity FROM audit.objects WHERE schema_name = 'payload_exclude' AND dao_name = 'users' AND operation = 'snapshot';
 
 SET client_min_messages = warning;
 DROP SCHEMA payload_exclude CASCADE;

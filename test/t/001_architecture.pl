@@ -26,7 +26,7 @@ my @floors = (
 	[qw(purge seal verify proof export)],
 	[qw(batch)],
 	[qw(capture request watch custody)],
-	[qw(sqlfuncs ledgerfuncs worker)],
+	[qw(sqlfuncs ledgerfuncs revert worker)],
 	[qw(module)],
 );
 my %floor;
