@@ -461,10 +461,10 @@ check_together(const AlConfig *config)
 		config->tls_client_ca == NULL)
 		fail(
 			 "listening beyond this host needs --token-file or --tls-client-ca");
-	if (!config->loopback && config->tls_cert == NULL)
-		fputs(
-			  "audit_log_httpd: warning: tokens and records travel in the clear without --tls-cert; keep a TLS proxy in front\n",
-			  stderr);
+	/* the proxy that is trusted is the one that does TLS, then */
+	if (!config->loopback && config->tls_cert == NULL && config->nproxies == 0)
+		fail(
+			 "listening beyond this host needs --tls-cert and --tls-key, or a proxy that does TLS, named by --trusted-proxy");
 }
 
 void

@@ -150,6 +150,28 @@ al_respond_is_transient(const PGresult *result)
 	return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
 }
 
+/*
+ * A list took too long: what of it no index serves, and what helps.  The walk
+ * ends at a full page, so it is values that are rare which make it long.
+ */
+static void
+explain_slow_list(const AlRequest *request, char *message, size_t size)
+{
+	static const char *const walked[] = {"dao_name", "operation", "method",
+	"status", "rbac_user_name", "workspace", "hide"};
+	char		list[128] = "";
+
+	for (size_t i = 0; i < sizeof(walked) / sizeof(walked[0]); i++)
+		if (al_uri_param(&request->params, walked[i]))
+			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
+					 list[0] ? ", " : "", walked[i]);
+	snprintf(message, size,
+			 "The statement took too long%s%s; narrow it with after and before%s",
+			 list[0] ? ": no index serves " : "", list,
+			 request->work == AL_WORK_HISTOGRAM ? "" :
+			 ", or ask for count=none");
+}
+
 /* The answer to a statement that failed; NULL: the database is away. */
 void
 al_respond_failure(AlRequest *request, const PGresult *result)
@@ -167,6 +189,10 @@ al_respond_failure(AlRequest *request, const PGresult *result)
 			 failure->message ? failure->message : primary,
 			 failure->message || detail[0] == '\0' ? "" : ": ",
 			 failure->message ? "" : detail);
+	if (failure->status == 504 && (request->work == AL_WORK_LIST_OBJECTS ||
+								   request->work == AL_WORK_LIST_REQUESTS ||
+								   request->work == AL_WORK_HISTOGRAM))
+		explain_slow_list(request, message, sizeof(message));
 	/* a cut in the middle of a character would not be JSON */
 	for (size_t len = strlen(message);
 		 len > 0 && !al_uri_is_utf8(message, len);)
