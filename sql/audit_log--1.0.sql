@@ -232,6 +232,12 @@ REVOKE ALL ON FUNCTION audit.protect() FROM PUBLIC;
 COMMENT ON FUNCTION audit.protect() IS
 	'trigger of the audit tables: refuses changes by hand';
 
+CREATE FUNCTION audit.keep() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_keep';
+REVOKE ALL ON FUNCTION audit.keep() FROM PUBLIC;
+COMMENT ON FUNCTION audit.keep() IS
+	'trigger of the audit tables: takes no rows of another server''s log';
+
 CREATE TRIGGER audit_log_protect
 	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.audit_objects
 	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
@@ -246,6 +252,23 @@ CREATE TRIGGER audit_log_protect
 	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.signing_keys
 	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
 ALTER TABLE audit.signing_keys ENABLE ALWAYS TRIGGER audit_log_protect;
+
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.audit_objects
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.audit_requests
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.audit_requests ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.signing_keys
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.signing_keys ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.tracking_rules
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.tracking_rules ENABLE ALWAYS TRIGGER audit_log_keep;
 
 CREATE TRIGGER audit_log_flush
 	AFTER INSERT ON audit.audit_objects
@@ -2905,6 +2928,31 @@ ALTER TABLE audit.ledger_bundles ENABLE ALWAYS TRIGGER audit_log_protect;
 ALTER TABLE audit.ledger_nodes ENABLE ALWAYS TRIGGER audit_log_protect;
 ALTER TABLE audit.ledger_signatures ENABLE ALWAYS TRIGGER audit_log_protect;
 ALTER TABLE audit.ledger_keys ENABLE ALWAYS TRIGGER audit_log_protect;
+
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_generations
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.ledger_generations ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_blocks
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.ledger_blocks ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_bundles
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.ledger_bundles ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_nodes
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.ledger_nodes ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_signatures
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.ledger_signatures ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_keys
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.ledger_keys ENABLE ALWAYS TRIGGER audit_log_keep;
 
 ALTER TABLE audit.ledger_generations OWNER TO audit_log_owner;
 ALTER TABLE audit.ledger_blocks OWNER TO audit_log_owner;

@@ -11,6 +11,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "tcop/cmdtag.h"
 #include "tcop/pquery.h"
 #include "utils/array.h"
@@ -31,6 +32,7 @@
 PG_FUNCTION_INFO_V1(audit_log_capture);
 PG_FUNCTION_INFO_V1(audit_log_flush);
 PG_FUNCTION_INFO_V1(audit_log_protect);
+PG_FUNCTION_INFO_V1(audit_log_keep);
 PG_FUNCTION_INFO_V1(audit_log_snapshot);
 PG_FUNCTION_INFO_V1(audit_log_record_object);
 PG_FUNCTION_INFO_V1(audit_log_record_request);
@@ -99,15 +101,18 @@ audit_log_flush(PG_FUNCTION_ARGS)
 /*
  * audit.protect(): refuses to change audit records by hand.  A superuser's
  * COPY may add some, because that is how a dump is restored; so may no
- * other command, nor anyone else's COPY.
+ * other command, nor anyone else's COPY.  What logical replication brings is
+ * dropped row by row by audit.keep().
  */
 Datum
 audit_log_protect(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = trigger_data(fcinfo, "protect");
 
-	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && superuser() &&
-		ActivePortal && ActivePortal->commandTag == CMDTAG_COPY)
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) &&
+		(IsLogicalWorker() ||
+		 (superuser() &&
+		  ActivePortal && ActivePortal->commandTag == CMDTAG_COPY)))
 		return PointerGetDatum(NULL);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -116,6 +121,28 @@ audit_log_protect(PG_FUNCTION_ARGS)
 			 strncmp(RelationGetRelationName(trigdata->tg_relation),
 					 "audit_", 6) == 0 ?
 			 errhint("Expired records are removed by audit.purge().") : 0));
+}
+
+/*
+ * audit.keep(): keeps another server's log out of this one.  A publication of
+ * all tables holds the audit tables too; their rows would be no leaves of our
+ * ledger, and its tables would be overwritten.
+ */
+Datum
+audit_log_keep(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = trigger_data(fcinfo, "keep");
+
+	if (!TRIGGER_FIRED_BEFORE(trigdata->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" must be fired BEFORE each row",
+						trigdata->tg_trigger->tgname)));
+	if (IsLogicalWorker())
+		return PointerGetDatum(NULL);
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
+						   trigdata->tg_newtuple : trigdata->tg_trigtuple);
 }
 
 /* ----------------------------------------------------------------- capture */
