@@ -898,8 +898,14 @@ BEGIN
 		ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
 			PERFORM audit.track_new_table(command.objid);
 		END IF;
-		/* Making a trigger fire always only strengthens. */
-		IF (audit.is_tracked(command.objid) OR command.nspname = 'audit')
+		/*
+		 * Making a trigger fire always only strengthens, and a constraint of
+		 * a tracked table only limits what is written: restoring a dump adds
+		 * foreign keys after the triggers.
+		 */
+		IF (audit.is_tracked(command.objid)
+				AND details IS DISTINCT FROM '{ADD CONSTRAINT,"",""}'
+			OR command.nspname = 'audit')
 			AND details[1] IS DISTINCT FROM 'ENABLE ALWAYS TRIGGER'
 		THEN
 			PERFORM audit.log_ddl(command.nspname::text, command.relname::text, NULL,

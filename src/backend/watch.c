@@ -120,6 +120,8 @@ subcommand_name(AlterTableType type)
 			return "DROP COLUMN";
 		case AT_AlterColumnType:
 			return "ALTER COLUMN TYPE";
+		case AT_AddConstraint:
+			return "ADD CONSTRAINT";
 		case AT_EnableTrig:
 			return "ENABLE TRIGGER";
 		case AT_EnableAlwaysTrig:
