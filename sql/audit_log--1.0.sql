@@ -1764,7 +1764,8 @@ COMMENT ON FUNCTION audit.api_page(text, text, text, text, text, text) IS
 	'reads the parameters that the lists of the HTTP API share';
 
 /*
- * The page that a list found, as JSON.
+ * The page that a list found, as JSON.  The records are long: they are copied
+ * as rarely as can be, and what comes after them is made first.
  */
 CREATE FUNCTION audit.api_envelope(
 	records text, more boolean, total bigint, counted boolean, last uuid,
@@ -1775,18 +1776,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	token text;
-	shown text := coalesce(total::text, 'null');
+	rest text := '],"total":' || coalesce(total::text, 'null');
 BEGIN
-	IF NOT more THEN
-		RETURN '{"data":[' || coalesce(records, '') || '],"total":' || shown
-			|| ',"next":null}';
+	IF more THEN
+		token := rtrim(translate(encode(uuid_send(last) || uuid_send(newest)
+			|| int8send(CASE WHEN counted THEN total ELSE -1 END)
+			|| int4send(hash), 'base64'), E'+/\n', '-_'), '=');
+		rest := rest || ',"next":' || to_json(self || 'offset=' || token)::text
+			|| ',"offset":"' || token || '"}';
+	ELSE
+		rest := rest || ',"next":null}';
 	END IF;
-	token := rtrim(translate(encode(uuid_send(last) || uuid_send(newest)
-		|| int8send(CASE WHEN counted THEN total ELSE -1 END)
-		|| int4send(hash), 'base64'), E'+/\n', '-_'), '=');
-	RETURN '{"data":[' || records || '],"total":' || shown
-		|| ',"next":' || to_json(self || 'offset=' || token)::text
-		|| ',"offset":"' || token || '"}';
+	RETURN '{"data":[' || coalesce(records, '') || rest;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.api_envelope(text, boolean, bigint, boolean,
@@ -1838,6 +1839,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	page record;
@@ -1992,17 +1994,17 @@ CREATE FUNCTION audit.api_objects(
 	OUT status integer, OUT body text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-	page record;
+	filter text;
 BEGIN
-	SELECT l.* INTO page
+	SELECT f.filter INTO filter
 	FROM audit.api_filter('objects', request_id, rbac_user_name, workspace,
-			dao_name, entity_key, operation, NULL, NULL, NULL) f,
-		audit.api_list('objects', size, "offset", before, after, count,
-			f.filter, request_id IS NOT NULL, self) l;
-	status := page.status;
-	body := page.body;
+		dao_name, entity_key, operation, NULL, NULL, NULL) f;
+	SELECT l.status, l.body INTO status, body
+	FROM audit.api_list('objects', size, "offset", before, after, count,
+		filter, request_id IS NOT NULL, self) l;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.api_objects(text, text, text, text, text, text,
@@ -2020,10 +2022,10 @@ CREATE FUNCTION audit.api_requests(
 	OUT status integer, OUT body text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	conditions record;
-	page record;
 BEGIN
 	SELECT * INTO conditions
 	FROM audit.api_filter('requests', request_id, rbac_user_name, workspace,
@@ -2033,11 +2035,9 @@ BEGIN
 		body := conditions.error;
 		RETURN;
 	END IF;
-	SELECT * INTO page
+	SELECT l.status, l.body INTO status, body
 	FROM audit.api_list('requests', size, "offset", before, after, count,
-		conditions.filter, request_id IS NOT NULL, self);
-	status := page.status;
-	body := page.body;
+		conditions.filter, request_id IS NOT NULL, self) l;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.api_requests(text, text, text, text, text, text,
