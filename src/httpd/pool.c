@@ -33,6 +33,9 @@ struct AlDatabase
 	pthread_t	thread;
 	PGconn	   *conn;			/* NULL while there is none */
 	bool		prepared[AL_MAX_STATEMENTS];
+	pthread_cond_t wakeup;
+	bool		idle;			/* waits for work, and is in the list */
+	AlDatabase *next_idle;
 };
 
 static const AlConfig *config;
@@ -43,10 +46,15 @@ static AlDatabase *workers;
 static int	nworkers;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wakeup = PTHREAD_COND_INITIALIZER;
 static AlRequest *first;
 static AlRequest **last = &first;
 static int	queued;
+
+/*
+ * The worker that went idle last is called first: with few clients the same
+ * few connections are used, whose server processes have warm caches.
+ */
+static AlDatabase *idle;
 static bool stopping;
 static atomic_llong next_attempt;	/* monotonic microseconds */
 
@@ -213,13 +221,15 @@ is_connected(AlDatabase *db)
 bool
 al_pool_reconnect(AlDatabase *db)
 {
-	for (int attempt = 0; attempt < 8; attempt++)
+	int64_t		end = al_request_now() + 8 * RETRY_AFTER;
+
+	while (!is_connected(db))
 	{
-		if (is_connected(db))
-			return true;
+		if (al_request_now() > end)
+			return false;
 		poll(NULL, 0, RETRY_AFTER / 1000);
 	}
-	return false;
+	return true;
 }
 
 /* NULL when the connection gave no result, or not in time. */
@@ -311,13 +321,19 @@ al_pool_arg_bytes(AlArgs *args, const char *bytes, size_t len)
 }
 
 static AlRequest *
-take(void)
+take(AlDatabase *db)
 {
 	AlRequest  *request;
 
 	pthread_mutex_lock(&lock);
 	while (first == NULL && !stopping)
-		pthread_cond_wait(&wakeup, &lock);
+	{
+		db->idle = true;
+		db->next_idle = idle;
+		idle = db;
+		while (db->idle && !stopping)
+			pthread_cond_wait(&db->wakeup, &lock);
+	}
 	request = first;
 	if (request)
 	{
@@ -336,7 +352,7 @@ work(void *arg)
 	AlDatabase *db = arg;
 	AlRequest  *request;
 
-	while ((request = take()) != NULL)
+	while ((request = take(db)) != NULL)
 	{
 		execute(db, request);
 		finish(request);
@@ -366,7 +382,14 @@ al_pool_submit(AlRequest *request)
 		*last = request;
 		last = &request->next;
 		queued++;
-		pthread_cond_signal(&wakeup);
+		if (idle)
+		{
+			AlDatabase *db = idle;
+
+			idle = db->next_idle;
+			db->idle = false;
+			pthread_cond_signal(&db->wakeup);
+		}
 	}
 	pthread_mutex_unlock(&lock);
 	return accepted;
@@ -416,9 +439,12 @@ al_pool_start(const AlConfig *with, AlExecute on_execute, AlFinish on_finish,
 	if (workers == NULL)
 		return false;
 	for (nworkers = 0; nworkers < config->pool_size; nworkers++)
+	{
+		pthread_cond_init(&workers[nworkers].wakeup, NULL);
 		if (pthread_create(&workers[nworkers].thread, NULL, work,
 						   &workers[nworkers]) != 0)
 			return false;
+	}
 	return true;
 }
 
@@ -428,7 +454,8 @@ al_pool_stop(void)
 {
 	pthread_mutex_lock(&lock);
 	stopping = true;
-	pthread_cond_broadcast(&wakeup);
+	for (int i = 0; i < nworkers; i++)
+		pthread_cond_signal(&workers[i].wakeup);
 	pthread_mutex_unlock(&lock);
 	for (int i = 0; i < nworkers; i++)
 		pthread_join(workers[i].thread, NULL);
