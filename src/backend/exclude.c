@@ -145,9 +145,11 @@ static void
 add_names(StringInfo removed, const AlBuf *names)
 {
 	const char *at = names->data;
-	const char *end = at + names->len;
+	const char *end;
 
-	while (at < end)
+	if (names->len == 0)
+		return;
+	for (end = at + names->len; at < end;)
 	{
 		const char *comma = memchr(at, ',', end - at);
 		int			len = (comma ? comma : end) - at;

@@ -41,9 +41,13 @@ al_buf_grow(AlBuf *buf, size_t more)
 void
 al_buf_append(AlBuf *buf, const void *bytes, size_t len)
 {
-	char	   *room = al_buf_reserve(buf, len);
+	char	   *room;
 
-	if (len == 0 || room == NULL)
+	/* There may be nothing yet that room could be made in. */
+	if (len == 0)
+		return;
+	room = al_buf_reserve(buf, len);
+	if (room == NULL)
 		return;
 	memcpy(room, bytes, len);
 	buf->len += len;
