@@ -104,7 +104,8 @@ sub blocks
 }
 
 title("Pages of 100 records of $records over HTTP: wrk and pgbench -M prepared, $clients connections each, $rounds rounds of $seconds s",
-	'answers a second; ratio = HTTP / the very same statement by pgbench; p99 in ms, as wrk and pgbench see it;',
+	'answers a second; ratio = HTTP / the very same statement by pgbench; p99 in ms: wrk counts a pause for',
+	'every request that it would have held up, pgbench once, so one pause of a busy machine is the p99 of a round;',
 	'blocks that the server reads for the page, which no depth changes.', '');
 printf "%-9s %-6s %7s %9s %9s   %-20s %-22s %9s\n", '', 'depth', 'blocks', 'pgbench', 'HTTP', 'ratio', 'p99 HTTP', 'p99 SQL';
 my $worst = 0;
