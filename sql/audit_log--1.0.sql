@@ -2617,6 +2617,13 @@ DECLARE
 	assigned text;
 	filled text;
 BEGIN
+	IF method NOT IN ('POST', 'PUT', 'PATCH', 'DELETE')
+		OR (method = 'POST') IS DISTINCT FROM (key IS NULL)
+	THEN
+		status := 405;
+		body := audit.api_error(NULL, NULL, 'Method not allowed');
+		RETURN;
+	END IF;
 	SELECT * INTO rel FROM audit.api_relation(name);
 	IF key IS NOT NULL THEN
 		place := audit.api_key(key, rel.key_types);

@@ -351,15 +351,21 @@ capture_rows(Relation rel, const AlTracking *tracking, AlBatch *batch)
 int64
 al_capture_snapshot(Oid relid, Oid function)
 {
-	Relation	rel = table_open(relid, ShareLock);
-	/* Copied, because the relation cache does not keep its own in place. */
-	Trigger    *trigger = row_trigger(CopyTriggerDesc(rel->trigdesc), function);
+	Relation	rel = try_table_open(relid, ShareLock);
+	Trigger    *trigger;
 	const AlTracking *tracking;
 	AlBatch    *batch;
 	int64		rows;
 	Oid			save_user;
 	int			save_security;
 	int			save_nest_level;
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	/* Copied, because the relation cache does not keep its own in place. */
+	trigger = row_trigger(CopyTriggerDesc(rel->trigdesc), function);
 
 	if (trigger == NULL)
 		ereport(ERROR,
