@@ -55,6 +55,18 @@ SELECT condition, compare(condition) FROM (VALUES
 	($$request_id = 'a request'$$), ($$request_id IS NULL$$), ($$workspace = 'a workspace'$$),
 	($$expire > now()$$), ($$occurred_at > now() - interval '1 hour'$$)) AS c(condition);
 
+-- Expired records are found through the right index, whatever else there is.
+CREATE INDEX added_descending ON audit.audit_objects (expire DESC) WHERE expire IS NOT NULL;
+CREATE INDEX added_partly ON audit.audit_objects (expire, dao_name) WHERE signature IS NOT NULL;
+CREATE INDEX added_order ON audit.audit_objects (txid DESC, id DESC);
+SET audit.record_ttl = 1;
+INSERT INTO keyless VALUES ('expires soon');
+RESET audit.record_ttl;
+SELECT pg_sleep(greatest(0, extract(epoch FROM expire + interval '10 milliseconds' - clock_timestamp()))) FROM audit.audit_objects WHERE entity->>'t' = 'expires soon';
+SELECT audit.purge() > 0 AS purged;
+SELECT count(*) AS expired FROM audit.audit_objects WHERE expire < now();
+DROP INDEX audit.added_descending, audit.added_partly, audit.added_order;
+
 ALTER TABLE audit.audit_objects DROP CONSTRAINT added_deferrable;
 DROP INDEX audit.added_hash, audit.added_expression, audit.added_partial, audit.added_null,
 	audit.added_not_null, audit.added_brin;

@@ -156,6 +156,18 @@ wants_column(const IndexInfo *info, AttrNumber *column)
 	return true;
 }
 
+/* Does an index lead to every record that expires, the earliest first? */
+static bool
+orders_expiry(Relation index, const IndexInfo *info, AttrNumber wants,
+			  AttrNumber expire)
+{
+	return expire != InvalidAttrNumber &&
+		info->ii_IndexAttrNumbers[0] == expire &&
+		(wants == InvalidAttrNumber || wants == expire) &&
+		(index->rd_indoption[0] & INDOPTION_DESC) == 0 &&
+		index->rd_index->indisvalid;
+}
+
 /*
  * May an IndexInfo outlive the statement, and the index be filled without the
  * executor?  Not if it holds state of an access method or of a function, or
@@ -193,8 +205,7 @@ build_indexes(AlTarget *target, Relation rel, AttrNumber expire)
 		if (may_keep(index, info, &target->index_wants[i]))
 		{
 			target->index_infos[i] = info;
-			if (info->ii_IndexAttrNumbers[0] == expire &&
-				index->rd_index->indisvalid)
+			if (orders_expiry(index, info, target->index_wants[i], expire))
 				target->expire_index = i;
 		}
 		index_close(index, NoLock);
@@ -281,8 +292,8 @@ al_store_open_read(AlStream stream)
 }
 
 /*
- * A b-tree index whose first column is "column", the primary key's where it
- * is one; over all rows of the table if "whole".
+ * An ascending b-tree index whose first column is "column", the primary key's
+ * where it is one; over all rows of the table if "whole".
  */
 Oid
 al_store_find_index(Relation rel, AttrNumber column, bool whole)
@@ -298,6 +309,7 @@ al_store_find_index(Relation rel, AttrNumber column, bool whole)
 		if (index->rd_rel->relam == BTREE_AM_OID &&
 			index->rd_index->indisvalid &&
 			index->rd_index->indkey.values[0] == column &&
+			(index->rd_indoption[0] & INDOPTION_DESC) == 0 &&
 			(!whole || heap_attisnull(index->rd_indextuple,
 									  Anum_pg_index_indpred, NULL)) &&
 			(!OidIsValid(found) || index->rd_index->indisprimary))
