@@ -80,6 +80,13 @@ ALTER SYSTEM SET audit.enabled = off;
 ALTER SYSTEM RESET audit.enabled;
 SELECT entity->>'command_tag' AS tag, entity->>'setting' AS setting, entity->>'value' AS value
   FROM audit.objects WHERE operation = 'ddl' AND entity->>'command_tag' = 'ALTER SYSTEM' ORDER BY id DESC LIMIT 2;
+-- also in a session that may only read
+SET default_transaction_read_only = on;
+ALTER SYSTEM SET audit.record_ttl = 5;
+ALTER SYSTEM RESET audit.record_ttl;
+RESET default_transaction_read_only;
+SELECT entity->>'setting' AS setting, entity->>'value' AS value
+  FROM audit.objects WHERE operation = 'ddl' AND entity->>'command_tag' = 'ALTER SYSTEM' ORDER BY id DESC LIMIT 2;
 BEGIN; SET LOCAL audit.record_ttl = 77; ALTER ROLE audit_log_reader SET audit.record_ttl FROM CURRENT; TABLE settings; ROLLBACK;
 -- other settings leave nothing, nor does a refused command, nor a session's own
 BEGIN; ALTER ROLE audit_log_reader SET work_mem = '1MB'; ALTER ROLE audit_log_reader SET audit.workspace = 'x'; TABLE settings; ROLLBACK;

@@ -15,6 +15,7 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
@@ -286,7 +287,8 @@ record_setting(const char *tag, VariableSetStmt *set, const char *database,
 
 /*
  * The record is written after the command, which may refuse.  Switching the
- * log off is recorded as well as switching it on.
+ * log off is recorded as well as switching it on.  ALTER SYSTEM is allowed in
+ * a read-only transaction, and so is its record.
  */
 static void
 process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
@@ -348,7 +350,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 							GetUserNameFromId(GetSessionUserId(), true))));
 	}
 	else if (weakens(set) && (was_enabled || al_guc_enabled) &&
-		!XactReadOnly && IsTransactionState() &&
+		!RecoveryInProgress() && IsTransactionState() &&
 		OidIsValid(get_extension_oid("audit_log", true)))
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
