@@ -158,6 +158,12 @@ SELECT audit.seal();
 SELECT audit.wait_sealed(:'xid');
 SELECT audit.wait_sealed('9000000000000000000', '0');
 SELECT audit.wait_sealed(NULL) IS NULL AS nothing;
+-- a long time is waited, if it is not cut short
+SET statement_timeout = '150 ms';
+SELECT audit.wait_sealed('9000000000000000000', '30 days');
+SELECT audit.wait_sealed('9000000000000000000', '178000000 years');
+RESET statement_timeout;
+SELECT audit.wait_sealed('9000000000000000000', '-1 day');
 
 -- ----------------------------------------------------- the leaf, once more
 -- From the texts of the documentation alone
@@ -387,6 +393,24 @@ SELECT audit.purge() AS purged;
 SELECT count(*) FROM audit.audit_objects WHERE entity_key BETWEEN '6001' AND '6020';
 SELECT * FROM audit.verify_ledger();
 SELECT * FROM audit.crosscheck_ledger();
+-- nor does one go that was sealed by a transaction that was rolled back; a
+-- session believes for a second what it has seen
+BEGIN;
+SET LOCAL audit.record_ttl = 1;
+INSERT INTO goods VALUES (6021, 'short');
+COMMIT;
+SELECT pg_sleep(greatest(0, extract(epoch FROM expire + interval '10 milliseconds' - clock_timestamp()))) FROM audit.audit_objects WHERE entity_key = '6021';
+BEGIN;
+SELECT audit.seal();
+INSERT INTO goods VALUES (6022, 'never written');
+SELECT count(*) AS kept FROM audit.audit_objects WHERE entity_key = '6021';
+ROLLBACK;
+SELECT pg_sleep(1.1);
+INSERT INTO goods VALUES (6022, 'written');
+SELECT count(*) AS kept FROM audit.audit_objects WHERE entity_key = '6021';
+SELECT audit.seal();
+SELECT audit.purge() AS purged;
+SELECT * FROM audit.verify_ledger();
 -- a leaf is still found by the id of a record that is gone
 SELECT count(*) FROM audit.ledger_leaves l
 WHERE NOT EXISTS (SELECT FROM audit.ledger_texts t WHERE t.id = l.id) AND audit.leaf(l.id) = l.leaf;

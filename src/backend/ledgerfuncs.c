@@ -76,6 +76,8 @@ audit_log_wait_sealed(PG_FUNCTION_ARGS)
 	(timeout->day + (int64) timeout->month * DAYS_PER_MONTH) *
 	(USECS_PER_DAY / 1000);
 
+	/* In microseconds it must fit into 64 bits as well. */
+	ms = Min(ms, PG_INT64_MAX / 1000);
 	PG_RETURN_BOOL(al_seal_wait(PG_GETARG_INT64(0), Max(ms, 0)));
 }
 

@@ -15,6 +15,7 @@
 #include "guc.h"
 #include "keylog.h"
 #include "keys.h"
+#include "purge.h"
 #include "store.h"
 #include "tracking.h"
 #include "watch.h"
@@ -41,6 +42,7 @@ _PG_init(void)
 
 	al_store_init();
 	al_keylog_init();
+	al_purge_init();
 	al_batch_init();
 	al_checkpoint_init();
 	al_tracking_init();

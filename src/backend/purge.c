@@ -25,8 +25,9 @@
  *
  * Once the ledger is active, which is from its first block on, only sealed
  * records may go: those of transactions that the last block's snapshot sees.
- * It never sees less later, so a process keeps it, and reads it again when it
- * meets an expired record that it does not see.  That there
+ * It never sees less later, so a process keeps it, unless the transaction is
+ * rolled back in which it was read, and reads it again when it meets an expired
+ * record that it does not see.  That there
  * is no ledger is believed until the relation cache says that the tables of
  * records changed, which the first block makes it say.
  */
@@ -34,6 +35,7 @@
 
 #include <limits.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -77,6 +79,20 @@ static struct
 
 static TimestampTz warned = DT_NOBEGIN;
 
+/* What was seen may be a block of the transaction that is rolled back. */
+static void
+on_xact_event(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		ledger.known = false;
+}
+
+void
+al_purge_init(void)
+{
+	RegisterXactCallback(on_xact_event, NULL);
+}
+
 /* --------------------------------------------------- what the ledger allows */
 
 /*
@@ -114,10 +130,17 @@ look_at_ledger(TimestampTz now)
 static bool
 sealed_elsewhere(const pg_uuid_t *id)
 {
+	/* One of many, and each looks at many blocks. */
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "audit_log leaf of a record",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	bool		sealed = al_ledger_find(snapshot, id) >= 0;
 
 	UnregisterSnapshot(snapshot);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	return sealed;
 }
 

@@ -8,6 +8,7 @@
 
 #include "store.h"
 
+extern void al_purge_init(void);
 extern void al_purge_some(AlStream stream, TimestampTz now,
 						  TimestampTz new_expire, int inserted);
 extern int64 al_purge_all(AlStream stream, int64 limit);

@@ -571,20 +571,25 @@ bool
 al_seal_wait(uint64 txid, int64 timeout_ms)
 {
 	TimestampTz start = GetCurrentTimestamp();
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "audit_log last block",
+												  ALLOCSET_SMALL_SIZES);
 
 	for (;;)
 	{
+		MemoryContext old = MemoryContextSwitchTo(context);
 		Snapshot	snapshot = al_seal_snapshot();
 		AlBlock		last;
 		bool		sealed = al_ledger_last_block(snapshot, &last) &&
 		al_ledger_txid_visible(last.snapshot, txid);
 
 		UnregisterSnapshot(snapshot);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
 		if (sealed)
 			return true;
 		if (timeout_ms >= 0 &&
-			TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
-									   timeout_ms))
+			GetCurrentTimestamp() - start >= timeout_ms * 1000)
 			return false;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT |
 						 WL_EXIT_ON_PM_DEATH, POLL_MS, PG_WAIT_EXTENSION);
