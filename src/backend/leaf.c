@@ -25,7 +25,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -36,6 +35,7 @@
 #include "core/canon.h"
 
 #include "leaf.h"
+#include "utf8.h"
 
 #define TIME_SIZE 40
 #define UUID_TEXT_LEN 36
@@ -271,20 +271,22 @@ static AlCanonName data_names[AL_STREAMS][AL_MAX_COLUMNS];
 static void
 lay_out_names(void)
 {
+	static bool done = false;
 	AlError		err = {{0}};
 
-	if (meta_names[0].len > 0)
+	if (done)
 		return;
+	for (int i = 0; i < META_COUNT; i++)
+		al_leaf_check(al_canon_jcs_name(&meta_names[i],
+										i ? &meta_names[i - 1] : NULL,
+										meta_keys[i], &err), &err);
 	for (int s = 0; s < AL_STREAMS; s++)
 		for (int i = 0; i < formats[s].ndata; i++)
 			al_leaf_check(al_canon_jcs_name(&data_names[s][i],
 											i ? &data_names[s][i - 1] : NULL,
 											formats[s].data[i].name, &err),
 						  &err);
-	/* Upwards, so that the first is there when all are. */
-	for (int i = META_COUNT - 1; i >= 0; i--)
-		al_leaf_check(al_canon_jcs_name(&meta_names[i], NULL, meta_keys[i],
-										&err), &err);
+	done = true;
 }
 
 static void
@@ -318,40 +320,20 @@ print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 static const char *
 to_utf8(const char *bytes, Size *len)
 {
-	static Oid	procedure = InvalidOid;
 	int			encoding = GetDatabaseEncoding();
-	char	   *utf8;			/* the hex fits too */
-	Size		made = 0;
-	Size		done = 0;
+	char	   *utf8;
 
 	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
 		return bytes;
-	if (!OidIsValid(procedure))
-		procedure = FindDefaultConversionProc(encoding, PG_UTF8);
-	utf8 = palloc_extended((Size) *len * MAX_CONVERSION_GROWTH + 1,
-						   MCXT_ALLOC_HUGE);
-	while (OidIsValid(procedure) && done < *len)
+	utf8 = al_utf8_from_text(bytes, *len);
+	if (utf8 == NULL)
 	{
-		/* It takes an int, and stops at a character that does not fit. */
-		int			room = Min((Size) (*len - done) * MAX_CONVERSION_GROWTH + 1,
-							   MaxAllocSize);
-		int			taken = pg_do_encoding_conversion_buf(procedure, encoding, PG_UTF8,
-														  (unsigned char *) bytes + done,
-														  *len - done,
-														  (unsigned char *) utf8 + made,
-														  room, true);
-
-		if (taken == 0)
-			break;
-		done += taken;
-		made += strlen(utf8 + made);
-	}
-	if (done < *len)
-	{
+		utf8 = palloc_extended(1 + 2 * *len, MCXT_ALLOC_HUGE);
 		utf8[0] = '\0';
-		made = 1 + hex_encode(bytes, *len, utf8 + 1);
+		*len = 1 + hex_encode(bytes, *len, utf8 + 1);
 	}
-	*len = made;
+	else if (utf8 != bytes)
+		*len = strlen(utf8);
 	return utf8;
 }
 

@@ -23,8 +23,6 @@ typedef struct AlTracking
 {
 	Oid			relid;
 	Oid			root;			/* the table that was tracked: itself or above */
-	bool		valid;
-	uint64		filters;		/* al_guc_generation when made */
 	bool		silent;			/* ignored, or another trigger records it */
 	bool		skip_unchanged;
 	Datum		schema_name;	/* text; of the root */

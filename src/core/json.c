@@ -122,17 +122,6 @@ al_json_is_utf8(const char *bytes, size_t len)
 	return utf8_span(bytes, len) == len;
 }
 
-static int
-hex_digit(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 /* Value of four hexadecimal digits, or -1. */
 static int
 hex_unit(const char *s)
@@ -142,7 +131,7 @@ hex_unit(const char *s)
 
 	for (i = 0; i < 4; i++)
 	{
-		int			digit = hex_digit((unsigned char) s[i]);
+		int			digit = al_json_hex_digit(s[i]);
 
 		if (digit < 0)
 			return -1;

@@ -87,6 +87,19 @@ al_json_is_plain(char c)
 	return (unsigned char) c >= 0x20 && c != '"' && c != '\\';
 }
 
+/* Value of a hexadecimal digit of either case, or -1. */
+static inline int
+al_json_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 /*
  * Number of plain bytes, 0 to 8, at the start of the eight given.
  *

@@ -10,20 +10,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "json.h"
 #include "redact.h"
 #include "removal.h"
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /*
  * Appends a key with its %XX decoded, and "+" too if that is a space here.  A
@@ -45,10 +34,10 @@ al_redact_form_decode(const char *key, size_t len, bool plus, AlBuf *out)
 		if (key == end)
 			break;
 		c = *key == '+' ? ' ' : '%';
-		if (c == '%' && end - key > 2 && hex_digit(key[1]) >= 0 &&
-			hex_digit(key[2]) >= 0)
+		if (c == '%' && end - key > 2 && al_json_hex_digit(key[1]) >= 0 &&
+			al_json_hex_digit(key[2]) >= 0)
 		{
-			c = (char) (hex_digit(key[1]) << 4 | hex_digit(key[2]));
+			c = (char) (al_json_hex_digit(key[1]) << 4 | al_json_hex_digit(key[2]));
 			key += 2;
 		}
 		al_buf_append_char(out, c);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json.h"
+
 #include "uri.h"
 
 /* Length of the UTF-8 sequence at s, 0 when it is not one. */
@@ -54,18 +56,6 @@ al_uri_is_utf8(const char *text, size_t len)
 	return true;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /*
  * Decodes in place; "plus" reads + as a space, as queries and forms do.
  * False for a broken escape, a NUL byte or invalid UTF-8.
@@ -80,8 +70,8 @@ al_uri_decode(char *text, bool plus)
 	{
 		if (*in == '%')
 		{
-			int			high = hex_digit(in[1]);
-			int			low = high < 0 ? -1 : hex_digit(in[2]);
+			int			high = al_json_hex_digit(in[1]);
+			int			low = high < 0 ? -1 : al_json_hex_digit(in[2]);
 
 			if (low < 0 || (high == 0 && low == 0))
 				return false;

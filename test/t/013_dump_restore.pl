@@ -87,6 +87,7 @@ sub goes_on
 }
 
 my ($log, $rows) = (log_of($db), rows($db));
+my $last = sql($db, 'SELECT max(txid) FROM (SELECT txid FROM audit.audit_objects UNION ALL SELECT txid FROM audit.audit_requests) t');
 
 # A whole dump, in each format.
 for my $format (qw(plain custom directory))
@@ -101,7 +102,11 @@ for my $format (qw(plain custom directory))
 		: [ 'pg_restore', '--exit-on-error', $format eq 'directory' ? '--jobs=2' : (), '-d', $new, $file ],
 		'  and restored');
 	is(rows($new), $rows, '  no row is lost or doubled');
-	is(log_of($new), $log, '  the log is what it was to the byte, and the restore added nothing');
+	is(log_of($new, "txid <= '$last'"), $log, '  the log is what it was to the byte');
+	# Only in parallel can a key come after the triggers, which is an ALTER TABLE.
+	is(sql($new, qq{SELECT count(*) FROM audit.objects WHERE txid > '$last'}
+			  . ($format eq 'directory' ? q{ AND entity ->> 'command_tag' IS DISTINCT FROM 'ALTER TABLE'} : '')), 0,
+		'  and the restore added nothing');
 	goes_on($new, $format);
 }
 
@@ -113,7 +118,6 @@ $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'apart', "$dir/schema
 is(sql('apart', 'SELECT (SELECT count(*) FROM audit.audit_objects) + (SELECT count(*) FROM audit.audit_requests)'), 0, '  with an empty log');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'apart', "$dir/data" ], '  and the data');
 is(rows('apart'), $rows, '  no row is lost or doubled');
-my $last = sql($db, 'SELECT max(txid) FROM (SELECT txid FROM audit.audit_objects UNION ALL SELECT txid FROM audit.audit_requests) t');
 is(log_of('apart', "txid <= '$last'"), $log, '  the log is what it was');
 is(sql('apart', qq{SELECT string_agg(dao_name || ' ' || operation || ' ' || n, ', ' ORDER BY dao_name) FROM (
 	SELECT dao_name, operation, count(*) AS n FROM audit.audit_objects WHERE txid > '$last' GROUP BY 1, 2) t}),
