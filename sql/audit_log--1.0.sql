@@ -2917,6 +2917,22 @@ CREATE TABLE audit.ledger_keys
 	spki					bytea NOT NULL
 );
 
+/*
+ * What somebody outside has signed about a checkpoint: time stamps by RFC
+ * 3161, whose token is a ContentInfo in DER.
+ */
+CREATE TABLE audit.ledger_anchors
+(
+	size					bigint NOT NULL,
+	generation				integer NOT NULL,
+	kind					text NOT NULL,
+	stamped_at				timestamptz NOT NULL,
+	added_at				timestamptz NOT NULL,
+	token					bytea NOT NULL,
+	CONSTRAINT ledger_anchors_kind_check CHECK (kind = 'rfc3161')
+);
+CREATE INDEX ledger_anchors_idx ON audit.ledger_anchors (size);
+
 CREATE TRIGGER audit_log_protect
 	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_generations
 	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
@@ -2935,12 +2951,16 @@ CREATE TRIGGER audit_log_protect
 CREATE TRIGGER audit_log_protect
 	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_keys
 	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+CREATE TRIGGER audit_log_protect
+	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_anchors
+	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
 ALTER TABLE audit.ledger_generations ENABLE ALWAYS TRIGGER audit_log_protect;
 ALTER TABLE audit.ledger_blocks ENABLE ALWAYS TRIGGER audit_log_protect;
 ALTER TABLE audit.ledger_bundles ENABLE ALWAYS TRIGGER audit_log_protect;
 ALTER TABLE audit.ledger_nodes ENABLE ALWAYS TRIGGER audit_log_protect;
 ALTER TABLE audit.ledger_signatures ENABLE ALWAYS TRIGGER audit_log_protect;
 ALTER TABLE audit.ledger_keys ENABLE ALWAYS TRIGGER audit_log_protect;
+ALTER TABLE audit.ledger_anchors ENABLE ALWAYS TRIGGER audit_log_protect;
 
 CREATE TRIGGER audit_log_keep
 	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_generations
@@ -2966,6 +2986,10 @@ CREATE TRIGGER audit_log_keep
 	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_keys
 	FOR EACH ROW EXECUTE FUNCTION audit.keep();
 ALTER TABLE audit.ledger_keys ENABLE ALWAYS TRIGGER audit_log_keep;
+CREATE TRIGGER audit_log_keep
+	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_anchors
+	FOR EACH ROW EXECUTE FUNCTION audit.keep();
+ALTER TABLE audit.ledger_anchors ENABLE ALWAYS TRIGGER audit_log_keep;
 
 ALTER TABLE audit.ledger_generations OWNER TO audit_log_owner;
 ALTER TABLE audit.ledger_blocks OWNER TO audit_log_owner;
@@ -2973,9 +2997,10 @@ ALTER TABLE audit.ledger_bundles OWNER TO audit_log_owner;
 ALTER TABLE audit.ledger_nodes OWNER TO audit_log_owner;
 ALTER TABLE audit.ledger_signatures OWNER TO audit_log_owner;
 ALTER TABLE audit.ledger_keys OWNER TO audit_log_owner;
+ALTER TABLE audit.ledger_anchors OWNER TO audit_log_owner;
 GRANT SELECT ON audit.ledger_generations, audit.ledger_blocks,
 	audit.ledger_bundles, audit.ledger_nodes, audit.ledger_signatures,
-	audit.ledger_keys TO audit_log_reader;
+	audit.ledger_keys, audit.ledger_anchors TO audit_log_reader;
 
 CREATE FUNCTION audit.seal() RETURNS bigint
 	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_seal';
@@ -3088,6 +3113,22 @@ CREATE FUNCTION audit.add_signature(line text) RETURNS void
 REVOKE ALL ON FUNCTION audit.add_signature(text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.add_signature(text) IS
 	'adds a signature line, by a key that is known, to the checkpoint that it signs';
+
+CREATE FUNCTION audit.timestamp_request(size bigint DEFAULT NULL)
+	RETURNS bytea
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_timestamp_request';
+REVOKE ALL ON FUNCTION audit.timestamp_request(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.timestamp_request(bigint)
+	TO audit_log_reader;
+COMMENT ON FUNCTION audit.timestamp_request(bigint) IS
+	'what a time-stamping authority is asked to sign about the last checkpoint, or that of an earlier size (RFC 3161)';
+
+CREATE FUNCTION audit.add_timestamp(reply bytea, size bigint DEFAULT NULL)
+	RETURNS timestamptz
+	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_add_timestamp';
+REVOKE ALL ON FUNCTION audit.add_timestamp(bytea, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION audit.add_timestamp(bytea, bigint) IS
+	'adds the reply of a time-stamping authority, or the token in it, to the checkpoint that it stamps, and returns its time';
 
 CREATE FUNCTION audit.erase(id uuid, reason text) RETURNS void
 	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_erase';
@@ -3223,13 +3264,19 @@ CREATE VIEW audit.blocks AS
 											 ORDER BY s.added_at, s.ctid)
 				FROM audit.ledger_signatures s
 				WHERE s.size = b.size AND s.generation = b.generation), '')
-			AS checkpoint
+			AS checkpoint,
+		(SELECT pg_catalog.string_agg(pg_catalog.translate(
+				pg_catalog.encode(a.token, 'base64'), E'\n', ''), E'\n'
+				ORDER BY a.added_at, a.ctid)
+		 FROM audit.ledger_anchors a
+		 WHERE a.size = b.size AND a.generation = b.generation
+			AND a.kind = 'rfc3161') AS timestamps
 	FROM audit.ledger_blocks b
 		LEFT JOIN audit.ledger_generations g ON g.generation = b.generation;
 ALTER VIEW audit.blocks OWNER TO audit_log_owner;
 GRANT SELECT ON audit.blocks TO audit_log_reader;
 COMMENT ON VIEW audit.blocks IS
-	'what was sealed at once, with its checkpoint';
+	'what was sealed at once, with its checkpoint and the time stamps of that, in base64, one a line';
 
 /* What whoever verifies signatures elsewhere is given, once. */
 CREATE VIEW audit.checkpoint_keys AS
@@ -3807,12 +3854,21 @@ COMMENT ON COLUMN audit.ledger_keys.first_size IS 'size of the tree when it was 
 COMMENT ON COLUMN audit.ledger_keys.last_size IS 'size of the tree when it was replaced';
 COMMENT ON COLUMN audit.ledger_keys.spki IS 'the public key, SubjectPublicKeyInfo in DER';
 
+COMMENT ON TABLE audit.ledger_anchors IS 'time stamps of checkpoints by authorities outside';
+COMMENT ON COLUMN audit.ledger_anchors.size IS 'size of the checkpoint';
+COMMENT ON COLUMN audit.ledger_anchors.generation IS 'generation of the checkpoint';
+COMMENT ON COLUMN audit.ledger_anchors.kind IS 'rfc3161';
+COMMENT ON COLUMN audit.ledger_anchors.stamped_at IS 'time in the token';
+COMMENT ON COLUMN audit.ledger_anchors.added_at IS 'when it was added';
+COMMENT ON COLUMN audit.ledger_anchors.token IS 'TimeStampToken, in DER; it stamps origin, size and root of the checkpoint, each with a newline';
+
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_generations', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_blocks', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_bundles', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_nodes', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_signatures', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_keys', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.ledger_anchors', '');
 
 /* The HTTP API reads and checks the ledger as the owner of the log. */
 GRANT EXECUTE ON FUNCTION audit.leaf(uuid),

@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "anchor.h"
 #include "batch.h"
 #include "checkpoint.h"
 #include "custody.h"
@@ -351,6 +352,22 @@ al_custody_add_signature(const char *line)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("the line does not sign a recent checkpoint"),
 			 errdetail("%s", err.reason[0] ? err.reason : "No checkpoint fits.")));
+}
+
+/* Adds the reply of a time-stamping authority to the checkpoint it stamps. */
+TimestampTz
+al_custody_add_timestamp(const bytea *reply, int64 size)
+{
+	Relation	lock = al_seal_lock("audit.add_timestamp()");
+	Snapshot	snapshot = al_seal_snapshot();
+	AlBlock		block;
+	TimestampTz time;
+
+	require_ledger(al_ledger_last_block(snapshot, &block));
+	time = al_anchor_add(snapshot, reply, size);
+	UnregisterSnapshot(snapshot);
+	table_close(lock, NoLock);
+	return time;
 }
 
 /* ----------------------------------------------------------------- erasing */

@@ -14,6 +14,7 @@
 #include "utils/uuid.h"
 
 #include "core/base64.h"
+#include "core/crypto.h"
 
 #include "custody.h"
 #include "export.h"
@@ -35,6 +36,8 @@ PG_FUNCTION_INFO_V1(audit_log_new_generation);
 PG_FUNCTION_INFO_V1(audit_log_rotate_key);
 PG_FUNCTION_INFO_V1(audit_log_add_ledger_key);
 PG_FUNCTION_INFO_V1(audit_log_add_signature);
+PG_FUNCTION_INFO_V1(audit_log_timestamp_request);
+PG_FUNCTION_INFO_V1(audit_log_add_timestamp);
 PG_FUNCTION_INFO_V1(audit_log_erase);
 PG_FUNCTION_INFO_V1(audit_log_verify_ledger);
 
@@ -126,6 +129,18 @@ Datum
 audit_log_witness_request(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(cstring_to_text(al_proof_witness_request(PG_GETARG_INT64(0))));
+}
+
+/* audit.timestamp_request(bigint): what a time-stamping authority is asked. */
+Datum
+audit_log_timestamp_request(PG_FUNCTION_ARGS)
+{
+	bytea	   *request = palloc(VARHDRSZ + AL_TIMESTAMP_REQUEST_LEN);
+
+	SET_VARSIZE(request, VARHDRSZ + AL_TIMESTAMP_REQUEST_LEN);
+	al_proof_timestamp_request(size_arg(fcinfo, 0),
+							   (uint8 *) VARDATA(request));
+	PG_RETURN_BYTEA_P(request);
 }
 
 static void
@@ -307,6 +322,16 @@ audit_log_add_signature(PG_FUNCTION_ARGS)
 {
 	al_custody_add_signature(text_arg(fcinfo, 0));
 	PG_RETURN_VOID();
+}
+
+/* audit.add_timestamp(bytea, bigint): adds a stamp to a checkpoint. */
+Datum
+audit_log_add_timestamp(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(al_custody_add_timestamp(PG_GETARG_BYTEA_PP(0),
+												   size_arg(fcinfo, 1)));
 }
 
 /* audit.erase(uuid, text): removes a record before it expires. */

@@ -18,6 +18,7 @@
 
 #include "core/base64.h"
 
+#include "anchor.h"
 #include "checkpoint.h"
 #include "proof.h"
 
@@ -54,16 +55,23 @@ find_block(Snapshot snapshot, int64 size, AlBlock *block)
 				 errhint("The sizes are those in audit.ledger_blocks.")));
 }
 
+static void
+find_generation(Snapshot snapshot, const AlBlock *block,
+				AlGeneration *generation)
+{
+	if (!al_ledger_generation(snapshot, block->generation, generation))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("generation %d of the ledger is missing",
+						block->generation)));
+}
+
 static char *
 note_of(Snapshot snapshot, const AlBlock *block)
 {
 	AlGeneration generation;
 
-	if (!al_ledger_generation(snapshot, block->generation, &generation))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("generation %d of the ledger is missing",
-						block->generation)));
+	find_generation(snapshot, block, &generation);
 	return al_checkpoint_note(snapshot, block, &generation);
 }
 
@@ -91,6 +99,21 @@ al_proof_checkpoint(int64 size)
 
 	find_block(snapshot, size, &block);
 	return note_of(snapshot, &block);
+}
+
+/* What a time-stamping authority is asked: AL_TIMESTAMP_REQUEST_LEN bytes. */
+void
+al_proof_timestamp_request(int64 size, uint8 *request)
+{
+	Snapshot	snapshot = statement_snapshot();
+	AlBlock		block;
+	AlGeneration generation;
+	uint8		digest[AL_SHA256_LEN];
+
+	find_block(snapshot, size, &block);
+	find_generation(snapshot, &block, &generation);
+	al_anchor_digest(&block, &generation, digest);
+	al_crypto_timestamp_request(digest, request);
 }
 
 /* The leaf of a record, or -1 if it is not sealed. */

@@ -82,6 +82,7 @@ static const struct
 	{"ledger_nodes", AL_NODE_COLUMNS, InvalidAttrNumber},
 	{"ledger_signatures", AL_SIGNATURE_COLUMNS, InvalidAttrNumber},
 	{"ledger_keys", AL_LEDGER_KEY_COLUMNS, InvalidAttrNumber},
+	{"ledger_anchors", AL_ANCHOR_COLUMNS, InvalidAttrNumber},
 };
 
 static void

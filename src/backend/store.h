@@ -23,11 +23,12 @@ typedef enum AlStream
 	AL_BUNDLES,
 	AL_NODES,
 	AL_CHECKPOINT_SIGNATURES,
-	AL_CHECKPOINT_KEYS
+	AL_CHECKPOINT_KEYS,
+	AL_ANCHORS
 } AlStream;
 
 #define AL_STREAMS 2
-#define AL_TABLES 9
+#define AL_TABLES 10
 
 /* Columns of audit.audit_objects, as the install script orders them. */
 typedef enum AlObjectColumn
@@ -178,6 +179,19 @@ typedef enum AlLedgerKeyColumn
 } AlLedgerKeyColumn;
 
 #define AL_LEDGER_KEY_COLUMNS AL_LEDGER_KEY_SPKI
+
+/* Columns of audit.ledger_anchors. */
+typedef enum AlAnchorColumn
+{
+	AL_ANCHOR_SIZE = 1,
+	AL_ANCHOR_GENERATION,
+	AL_ANCHOR_KIND,
+	AL_ANCHOR_STAMPED_AT,
+	AL_ANCHOR_ADDED_AT,
+	AL_ANCHOR_TOKEN
+} AlAnchorColumn;
+
+#define AL_ANCHOR_COLUMNS AL_ANCHOR_TOKEN
 
 /* What a call of al_store_delete_expired() is to do. */
 typedef struct AlPurgeTask

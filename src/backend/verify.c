@@ -13,6 +13,7 @@
  *	block		a block does not follow its predecessor
  *	generation	a generation does not begin with its record
  *	signature	a stored signature of a known key does not fit
+ *	timestamp	a stored time stamp is not one of its checkpoint
  *	checkpoint	the ledger does not continue a checkpoint
  *	rolled_back	a checkpoint has more leaves than the ledger
  *	future		a record of a transaction that has not begun yet
@@ -40,6 +41,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "anchor.h"
 #include "checkpoint.h"
 #include "harvest.h"
 #include "verify.h"
@@ -426,6 +428,14 @@ check_signatures(Verifier *v, const AlBlock *block)
 	}
 }
 
+static void
+find_timestamp(void *arg, int64 size, const char *detail)
+{
+	find(arg, "timestamp", size, NULL,
+		 psprintf("the time stamp of the checkpoint of size " INT64_FORMAT ": %s",
+				  size, detail));
+}
+
 /* The id of the record that must be the first leaf of a block, or NULL. */
 static pg_uuid_t *
 first_of_generation(Verifier *v, const AlBlock *previous, const AlBlock *block)
@@ -673,6 +683,7 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 			pfree(kept.snapshot);
 		MemoryContextReset(block_context);
 	}
+	al_anchor_check(v->snapshot, from, to, find_timestamp, v);
 	if (reached_end)
 		check_end(v, harvest, &last);
 	if (checkpoint)

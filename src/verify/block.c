@@ -85,13 +85,14 @@ al_block_sees(const AlBlock *block, uint64_t txid)
 	return true;
 }
 
-/* Where the signed text of a note ends. */
-static size_t
-text_len(const char *note)
+/* Where the signed text of the checkpoint ends. */
+size_t
+al_block_text_len(const AlBlock *block)
 {
-	const char *end = strstr(note, "\n\n");
+	const char *end = strstr(block->note.data, "\n\n");
 
-	return end ? (size_t) (end - note) + 1 : strlen(note);
+	return end ? (size_t) (end - block->note.data) + 1
+		: strlen(block->note.data);
 }
 
 AlStatus
@@ -120,8 +121,10 @@ al_block_read(const char *line, size_t len, AlBlock *block, AlError *err)
 	block->size = (uint64_t) size;
 	block->has_checkpoint =
 		al_fields_text(&fields, "checkpoint", &block->note) &&
-		al_tlog_parse_checkpoint(block->note.data, text_len(block->note.data),
+		al_tlog_parse_checkpoint(block->note.data, al_block_text_len(block),
 								 &block->checkpoint, NULL) == AL_OK;
+	if (!al_fields_text(&fields, "timestamps", &block->stamps))
+		al_buf_reset(&block->stamps);
 	if (!al_fields_text(&fields, "snapshot", &snapshot))
 		status = al_status_fail(err, AL_INVALID, "its snapshot is missing");
 	else
@@ -136,5 +139,6 @@ al_block_free(AlBlock *block)
 	al_buf_free(&block->system_identifier);
 	al_buf_free(&block->sealed_at);
 	al_buf_free(&block->note);
+	al_buf_free(&block->stamps);
 	free(block->txids.xip);
 }

@@ -31,11 +31,13 @@ typedef struct AlBlock
 	AlBuf		note;			/* the checkpoint, signed; empty: none */
 	AlCheckpoint checkpoint;	/* of the note; its origin points there */
 	bool		has_checkpoint;
+	AlBuf		stamps;			/* of the checkpoint, in base64, one a line */
 	AlTxids		txids;
 } AlBlock;
 
 extern AlStatus
 			al_block_read(const char *line, size_t len, AlBlock *block, AlError *err);
+extern size_t al_block_text_len(const AlBlock *block);
 extern bool al_block_sees(const AlBlock *block, uint64_t txid);
 extern void al_block_free(AlBlock *block);
 

@@ -14,6 +14,7 @@ static const struct option options[] = {
 	{"key", required_argument, NULL, 'k'},
 	{"record-key", required_argument, NULL, 'r'},
 	{"checkpoint", required_argument, NULL, 'c'},
+	{"timestamp-ca", required_argument, NULL, 't'},
 	{"files", required_argument, NULL, 'f'},
 	{"save", required_argument, NULL, 's'},
 	{"unsigned", no_argument, NULL, 'u'},
@@ -42,6 +43,8 @@ print_help(void)
 		  "  -u, --unsigned         no key: signatures of checkpoints are not verified\n"
 		  "  -r, --record-key=FILE  public key of record signatures, PEM; repeatable\n"
 		  "  -c, --checkpoint=FILE  a checkpoint kept from before; repeatable\n"
+		  "  -t, --timestamp-ca=FILE  certificates, PEM, of authorities whose time stamps of\n"
+		  "                         checkpoints are believed; without it no stamp says when\n"
 		  "  -f, --files=FOLDER     verify exported files: records.jsonl, blocks.jsonl, and\n"
 		  "                         tile/ if it is there\n"
 		  "  -s, --save=FOLDER      keep what is read from the database as such files\n"
@@ -81,6 +84,9 @@ read_option(int option, AlConfig *config, AlTrust *trust, AlNotes *notes,
 		case 'c':
 			return al_notes_keep(notes, optarg, &err) == AL_OK ||
 				fail("checkpoint", optarg, &err);
+		case 't':
+			return al_stamps_trust(&notes->stamps, optarg, &err) == AL_OK ||
+				fail("certificates", optarg, &err);
 		case 'f':
 			config->folder = optarg;
 			return true;
@@ -126,7 +132,8 @@ al_config_read(int argc, char **argv, AlConfig *config, AlTrust *trust,
 
 	notes->trust = trust;
 	notes->report = report;
-	while ((option = getopt_long(argc, argv, "k:r:c:f:s:ujqhV", options,
+	notes->stamps.report = report;
+	while ((option = getopt_long(argc, argv, "k:r:c:t:f:s:ujqhV", options,
 								 NULL)) != -1)
 		if (!read_option(option, config, trust, notes, report))
 			return config->done;

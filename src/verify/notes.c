@@ -209,6 +209,7 @@ AlStatus
 al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 {
 	const AlCheckpoint *claimed = &block->checkpoint;
+	AlStatus	status;
 
 	if (!block->has_checkpoint)
 	{
@@ -224,6 +225,9 @@ al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 						  notes->report, "checkpoint", (int64_t) block->size, NULL,
 						  "block %" PRId64 " has a checkpoint of something else",
 						  block->number);
+	status = al_stamps_block(&notes->stamps, block, err);
+	if (status != AL_OK)
+		return status;
 	/* An idle ledger repeats its checkpoint. */
 	if (block->note.len == notes->last.len && notes->last.len > 0 &&
 		memcmp(block->note.data, notes->last.data, block->note.len) == 0)
@@ -233,9 +237,8 @@ al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 	if (notes->origin.len != claimed->origin_len ||
 		memcmp(notes->origin.data, claimed->origin, claimed->origin_len) != 0)
 	{
-		AlStatus	status = al_trust_bind(notes->trust, claimed->origin,
-										   claimed->origin_len, err);
-
+		status = al_trust_bind(notes->trust, claimed->origin,
+							   claimed->origin_len, err);
 		if (status == AL_NO_MEMORY)
 			return status;
 		if (block->generation == notes->generation)
@@ -297,4 +300,5 @@ al_notes_free(AlNotes *notes)
 	al_buf_free(&notes->last);
 	al_buf_free(&notes->origin);
 	al_buf_free(&notes->followed);
+	al_stamps_free(&notes->stamps);
 }

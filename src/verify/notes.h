@@ -8,6 +8,7 @@
 
 #include "block.h"
 #include "report.h"
+#include "stamps.h"
 #include "trust.h"
 
 typedef struct AlKept
@@ -33,6 +34,7 @@ typedef struct AlNotes
 	AlBuf		followed;		/* verifiers of keys that wait to be trusted */
 	uint64_t	signed_notes;
 	bool		last_signed;	/* the last block's, by a trusted key */
+	AlStamps	stamps;
 } AlNotes;
 
 extern AlStatus al_notes_keep(AlNotes *notes, const char *path, AlError *err);

@@ -19,7 +19,7 @@ use warnings FATAL => 'all';
 # Protection goes out of the way and comes back, as only a superuser can.
 my @tables = map { "audit.$_" }
   qw(audit_objects audit_requests ledger_generations ledger_blocks
-  ledger_bundles ledger_nodes ledger_signatures ledger_keys);
+  ledger_bundles ledger_nodes ledger_signatures ledger_keys ledger_anchors);
 my $disarm = join '', map { "ALTER TABLE $_ DISABLE TRIGGER ALL;\n" } @tables;
 my $rearm = q{DO $$ DECLARE command text; BEGIN
 	FOR command IN SELECT format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tgrelid::regclass, tgname)

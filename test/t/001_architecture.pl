@@ -23,6 +23,7 @@ my @floors = (
 	[qw(record ledger)],
 	[qw(harvest)],
 	[qw(checkpoint)],
+	[qw(anchor)],
 	[qw(purge seal verify proof export)],
 	[qw(batch)],
 	[qw(capture request watch custody)],

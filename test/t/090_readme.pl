@@ -47,7 +47,9 @@ for my $block (@errors)
 	my $said = `cd $dir && sh -e ledger.sh 2>&1`;
 	is($?, 0, 'the steps of the ledger run') or diag $said;
 	like($said, qr/kept the checkpoint of ".*", \d+ leaves$/m, 'a checkpoint is kept');
-	is(() = $said =~ /no findings$/mg, 4, 'the ledger verifies, from outside and from files');
+	is(() = $said =~ /no findings$/mg, 5, 'the ledger verifies, from outside and from files');
+	like($said, qr/^Verification: OK$/m, 'openssl verifies a time stamp of it');
+	like($said, qr/^1 time stamps verified: \d+ leaves existed at /m, 'so does the verifier');
 	like($said, qr/^Verified: record /m, 'and so does one record');
 }
 

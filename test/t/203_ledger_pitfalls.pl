@@ -151,7 +151,7 @@ $standby->start;
 sql(q{INSERT INTO things VALUES (300, 'for the standby')});
 sql('SELECT audit.seal()');
 $node->wait_for_catchup($standby);
-for my $call ('audit.seal()', q{audit.new_generation('x')}, 'audit.rotate_key()',
+for my $call ('audit.seal()', q{audit.new_generation('x')}, 'audit.rotate_key()', q{audit.add_timestamp('x')},
 	q{audit.erase((SELECT id FROM audit.objects LIMIT 1), 'x')})
 {
 	my ($name) = $call =~ /^([\w.]+\()/;

@@ -1,0 +1,32 @@
+/*
+ * src/verify/stamps.h
+ *
+ * Time stamps of checkpoints.
+ */
+#ifndef AUDIT_LOG_STAMPS_H
+#define AUDIT_LOG_STAMPS_H
+
+#include "block.h"
+#include "report.h"
+
+typedef struct AlStamps
+{
+	AlReport   *report;
+	AlAuthorities *trusted;		/* NULL: any certificate is taken */
+	AlBuf		last;			/* stamps of the block before, and its size */
+	uint64_t	last_size;
+	uint64_t	verified;
+	int64_t		earliest;		/* microseconds since 1970, with verified > 0 */
+	uint64_t	earliest_size;
+	int64_t		latest;
+	uint64_t	latest_size;
+} AlStamps;
+
+extern AlStatus
+			al_stamps_trust(AlStamps *stamps, const char *path, AlError *err);
+extern AlStatus
+			al_stamps_block(AlStamps *stamps, const AlBlock *block, AlError *err);
+extern void al_stamps_say(const AlStamps *stamps);
+extern void al_stamps_free(AlStamps *stamps);
+
+#endif							/* AUDIT_LOG_STAMPS_H */
