@@ -27,6 +27,7 @@
 #define RETRY_AFTER 250000		/* microseconds between attempts to connect */
 #define GRACE 3000				/* milliseconds past a statement's timeout */
 #define QUEUE_PER_CONNECTION 2
+#define RETAINED (4 * 1024 * 1024)	/* bytes, of a server process */
 
 struct AlDatabase
 {
@@ -145,6 +146,12 @@ await_result(PGconn *conn)
 	}
 }
 
+/*
+ * What a page of records takes, glibc in the server process would give back
+ * to the system after each statement, and get again, with a page fault for
+ * every 4 kB, for the next.  Once it saw a piece of RETAINED bytes come and
+ * go, it keeps as much.
+ */
 static bool
 set_session(PGconn *conn)
 {
@@ -153,10 +160,11 @@ set_session(PGconn *conn)
 	bool		ok;
 
 	/* A lock is waited for, or a client's pause endured, no longer. */
-	snprintf(
-			 sql, sizeof(sql),
-			 "SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d",
-			 config->statement_timeout, config->statement_timeout);
+	snprintf(sql, sizeof(sql),
+			 "SELECT length(repeat(repeat(' ', 1024), %d)); "
+			 "SET statement_timeout = %d; "
+			 "SET idle_in_transaction_session_timeout = %d",
+			 RETAINED / 1024, config->statement_timeout, config->statement_timeout);
 	result = PQsetnonblocking(conn, 1) == 0 && PQsendQuery(conn, sql) ?
 		await_result(conn) : NULL;
 	ok = PQresultStatus(result) == PGRES_COMMAND_OK;
