@@ -3580,7 +3580,8 @@ COMMENT ON FUNCTION audit.crosscheck_tree(text) IS
 /*
  * What audit.verify_ledger() finds about records, leaves, nodes, blocks and a
  * checkpoint, without a line of our C: to be read, pasted and changed by
- * whoever trusts neither.  It cannot check signatures.
+ * whoever trusts neither.  It sees where signatures are missing, but cannot
+ * verify them.
  */
 CREATE FUNCTION audit.crosscheck_ledger(checkpoint text DEFAULT NULL,
 										OUT kind text, OUT leaf bigint,
@@ -3669,12 +3670,30 @@ BEGIN ATOMIC
 	WHERE g.generation IS NULL
 		OR b.generation > b.generation_before AND l.id IS DISTINCT FROM g.record_id
 	UNION ALL
+	SELECT 'signature', min(u.size), NULL,
+		CASE count(*) WHEN 1 THEN 'block ' || min(u.block) || ' is'
+			ELSE 'blocks ' || min(u.block) || ' to ' || max(u.block) || ' are' END
+			|| ' not signed by a key of the ledger'
+	FROM (SELECT b.block, b.size, b.block - row_number() OVER (ORDER BY b.block) AS run
+		  FROM blocks b
+		  WHERE EXISTS (
+				SELECT FROM audit.checkpoint_keys k
+				WHERE k.own AND k.first_size <= b.size
+					AND b.size <= COALESCE(k.last_size, b.size))
+			/* Base64 of an id and what follows begins with that of the id. */
+			AND NOT EXISTS (
+				SELECT FROM audit.checkpoint_keys k
+					JOIN audit.ledger_signatures s
+						ON strpos(s.line, ' ' || k.name || ' ' || left(encode(decode(k.key_hash, 'hex'), 'base64'), 5)) > 0
+				WHERE s.size = b.size AND s.generation = b.generation)) AS u
+	GROUP BY u.run
+	UNION ALL
 	SELECT t.kind, t.leaf, NULL, t.detail
 	FROM audit.crosscheck_tree(checkpoint) AS t;
 END;
 REVOKE ALL ON FUNCTION audit.crosscheck_ledger(text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.crosscheck_ledger(text) IS
-	'the checks of audit.verify_ledger(), but for signatures, in plain SQL';
+	'the checks of audit.verify_ledger(), but for whether signatures fit, in plain SQL';
 
 ALTER VIEW audit.ledger_texts OWNER TO audit_log_owner;
 ALTER VIEW audit.ledger_leaves OWNER TO audit_log_owner;
@@ -3850,7 +3869,7 @@ COMMENT ON COLUMN audit.ledger_keys.name IS 'name in the signature line';
 COMMENT ON COLUMN audit.ledger_keys.key_hash IS 'key id in the signature line, in hex';
 COMMENT ON COLUMN audit.ledger_keys.algorithm IS 'Ed25519 or RSA';
 COMMENT ON COLUMN audit.ledger_keys.own IS 'false: a remote signer''s or a witness''s';
-COMMENT ON COLUMN audit.ledger_keys.first_size IS 'size of the tree when it was introduced';
+COMMENT ON COLUMN audit.ledger_keys.first_size IS 'size of the smallest tree that it may sign';
 COMMENT ON COLUMN audit.ledger_keys.last_size IS 'size of the tree when it was replaced';
 COMMENT ON COLUMN audit.ledger_keys.spki IS 'the public key, SubjectPublicKeyInfo in DER';
 

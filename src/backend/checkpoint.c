@@ -393,8 +393,12 @@ read_key(TupleTableSlot *slot, AlKnownKeys *keys)
 	{
 		known = keys->count++;
 		keys->own[known] = DatumGetBool(values[AL_LEDGER_KEY_OWN - 1]);
+		keys->first_size[known] = PG_INT64_MAX;
 		keys->last_size[known] = -1;
 	}
+	keys->first_size[known] =
+		Min(keys->first_size[known],
+			DatumGetInt64(values[AL_LEDGER_KEY_FIRST_SIZE - 1]));
 	if (!slot->tts_isnull[AL_LEDGER_KEY_LAST_SIZE - 1])
 		keys->last_size[known] =
 			DatumGetInt64(values[AL_LEDGER_KEY_LAST_SIZE - 1]);
@@ -413,6 +417,7 @@ al_checkpoint_keys(Snapshot snapshot, AlKnownKeys *keys)
 	keys->count = 0;
 	keys->keys = palloc(sizeof(AlNoteKey) * room);
 	keys->own = palloc(sizeof(bool) * room);
+	keys->first_size = palloc(sizeof(int64) * room);
 	keys->last_size = palloc(sizeof(int64) * room);
 	callback->func = free_keys;
 	callback->arg = memcpy(palloc(sizeof(AlKnownKeys)), keys,
@@ -425,6 +430,8 @@ al_checkpoint_keys(Snapshot snapshot, AlKnownKeys *keys)
 			room *= 2;
 			keys->keys = repalloc(keys->keys, sizeof(AlNoteKey) * room);
 			keys->own = repalloc(keys->own, sizeof(bool) * room);
+			keys->first_size = repalloc(keys->first_size,
+										sizeof(int64) * room);
 			keys->last_size = repalloc(keys->last_size, sizeof(int64) * room);
 		}
 		read_key(slot, keys);
@@ -433,6 +440,21 @@ al_checkpoint_keys(Snapshot snapshot, AlKnownKeys *keys)
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
+}
+
+/*
+ * Was a key of ours in use when the ledger had a size?  Each of them signs
+ * every checkpoint of its time, in the transaction that seals the block; when
+ * a remote signer or a witness comes is their business.
+ */
+bool
+al_checkpoint_must_be_signed(const AlKnownKeys *keys, int64 size)
+{
+	for (int i = 0; i < keys->count; i++)
+		if (keys->own[i] && keys->first_size[i] <= size &&
+			(keys->last_size[i] < 0 || size <= keys->last_size[i]))
+			return true;
+	return false;
 }
 
 /* Stores a key, or with last_size >= 0 that it is replaced. */

@@ -17,6 +17,7 @@ typedef struct AlKnownKeys
 	int			count;
 	AlNoteKey  *keys;			/* freed with the memory context */
 	bool	   *own;
+	int64	   *first_size;		/* the smallest tree that it signs */
 	int64	   *last_size;		/* -1: still in use */
 } AlKnownKeys;
 
@@ -26,6 +27,7 @@ extern const char *al_checkpoint_path(Snapshot snapshot,
 extern char *al_checkpoint_read_file(const char *path);
 extern bool al_checkpoint_parse(const char *note, AlCheckpoint *checkpoint);
 extern void al_checkpoint_keys(Snapshot snapshot, AlKnownKeys *keys);
+extern bool al_checkpoint_must_be_signed(const AlKnownKeys *keys, int64 size);
 extern void al_checkpoint_add_key(const AlNoteKey *key, bool own,
 								  int64 first_size, int64 last_size);
 extern char *al_checkpoint_text(const AlBlock *block,

@@ -247,7 +247,8 @@ al_custody_rotate_key(void)
 	begin_event(&json, "rotate_key");
 	add_member(&json, "key", verifier);
 	write_event(&json, "key", &id);
-	al_checkpoint_add_key(&named, true, block.size, -1);
+	/* The record that introduces it comes before its first signature. */
+	al_checkpoint_add_key(&named, true, block.size + 1, -1);
 	UnregisterSnapshot(snapshot);
 	table_close(lock, NoLock);
 	return verifier;

@@ -12,7 +12,8 @@
  *	root		a block's root is not the hash of its leaves
  *	block		a block does not follow its predecessor
  *	generation	a generation does not begin with its record
- *	signature	a stored signature of a known key does not fit
+ *	signature	a stored signature of a known key does not fit, or there is none
+ *				although the ledger had a key
  *	timestamp	a stored time stamp is not one of its checkpoint
  *	checkpoint	the ledger does not continue a checkpoint
  *	rolled_back	a checkpoint has more leaves than the ledger
@@ -64,6 +65,9 @@ typedef struct Verifier
 	AlFrontier	frontier;
 	bool		sound;			/* frontier is that of the block before */
 	AlKnownKeys keys;
+	int64		unsigned_from;	/* blocks that nobody has signed; 0: none */
+	int64		unsigned_to;
+	int64		unsigned_size;	/* of the first of them */
 } Verifier;
 
 static void
@@ -384,6 +388,50 @@ check_sequence(Verifier *v, const AlBlock *previous, const AlBlock *block)
 					  block->number));
 }
 
+/* Finds the blocks without a signature that came one after the other. */
+static void
+find_unsigned(Verifier *v)
+{
+	if (v->unsigned_from == 0)
+		return;
+	find(v, "signature", v->unsigned_size, NULL,
+		 v->unsigned_from == v->unsigned_to ?
+		 psprintf("block " INT64_FORMAT " is not signed by a key of the ledger",
+				  v->unsigned_from) :
+		 psprintf("blocks " INT64_FORMAT " to " INT64_FORMAT " are not signed by a key of the ledger",
+				  v->unsigned_from, v->unsigned_to));
+	v->unsigned_from = 0;
+}
+
+/* A block with a signature of a known key, or without. */
+static void
+note_signed(Verifier *v, const AlBlock *block, bool is_signed)
+{
+	if (is_signed || !al_checkpoint_must_be_signed(&v->keys, block->size))
+	{
+		find_unsigned(v);
+		return;
+	}
+	if (v->unsigned_from == 0)
+	{
+		v->unsigned_from = block->number;
+		v->unsigned_size = block->size;
+	}
+	v->unsigned_to = block->number;
+}
+
+/* Without a key there is nothing to find; nor may that pass for signed. */
+static void
+tell_unsigned(const AlKnownKeys *keys)
+{
+	for (int i = 0; i < keys->count; i++)
+		if (keys->own[i])
+			return;
+	ereport(NOTICE,
+			(errmsg("checkpoints of this ledger are not signed by a key of its own"),
+			 errhint("Set \"audit.ledger_key\" to the path where the key is to be.")));
+}
+
 static void
 check_signatures(Verifier *v, const AlBlock *block)
 {
@@ -391,6 +439,7 @@ check_signatures(Verifier *v, const AlBlock *block)
 	const char *note;
 	AlNote		parts;
 	AlError		err = {{0}};
+	bool		is_signed = false;
 
 	if (!al_ledger_generation(v->snapshot, block->generation, &generation))
 	{
@@ -400,7 +449,10 @@ check_signatures(Verifier *v, const AlBlock *block)
 	}
 	note = al_checkpoint_note(v->snapshot, block, &generation);
 	if (strcmp(note + strlen(note) - 2, "\n\n") == 0)
-		return;					/* nobody has signed it */
+	{
+		note_signed(v, block, false);
+		return;
+	}
 	if (al_note_split(note, strlen(note), &parts, &err) != AL_OK)
 	{
 		find(v, "signature", block->size, NULL,
@@ -424,8 +476,11 @@ check_signatures(Verifier *v, const AlBlock *block)
 			find(v, "signature", block->size, NULL,
 				 psprintf("block " INT64_FORMAT " is signed by a key that was replaced at size " INT64_FORMAT,
 						  block->number, v->keys.last_size[which]));
+		/* A false one was found already. */
+		is_signed |= which >= 0;
 		line = end + 1;
 	}
+	note_signed(v, block, is_signed);
 }
 
 static void
@@ -643,6 +698,8 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 	}
 	v->moved_at = al_ledger_moved_at(v->snapshot);
 	al_checkpoint_keys(v->snapshot, &v->keys);
+	if (from == 0)
+		tell_unsigned(&v->keys);
 	harvest = al_harvest_begin(v->snapshot, 0);
 
 	/* The first block of the range, and the one before it. */
@@ -683,6 +740,7 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 			pfree(kept.snapshot);
 		MemoryContextReset(block_context);
 	}
+	find_unsigned(v);
 	al_anchor_check(v->snapshot, from, to, find_timestamp, v);
 	if (reached_end)
 		check_end(v, harvest, &last);

@@ -337,6 +337,11 @@ say_result(const Check *c, const AlBlock *last)
 				  last->size, c->blocks, c->records.present, c->records.expired,
 				  c->records.erased, c->notes->signed_notes, c->records.signatures,
 				  c->report->findings == 0 ? "; no findings" : "");
+	if (c->notes->own_signed && c->notes->before_signed > 0)
+		al_report_say(c->report,
+					  "checkpoints of the first %" PRIu64
+					  " blocks are not signed by a key that is trusted; later ones cover them",
+					  c->notes->before_signed);
 	al_stamps_say(&c->notes->stamps);
 	if (c->presence && c->presence->waiting > 0)
 		al_report_say(c->report, "%" PRIu64 " records wait to be sealed",

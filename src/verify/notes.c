@@ -6,6 +6,10 @@
  * A kept checkpoint is compared with the tree at the moment when the tree has
  * its size, so that no consistency proof is needed: every leaf has been seen.
  *
+ * The keys of the ledger sign every checkpoint, in its own name.  Where that
+ * begins the caller may not know; but once a trusted key has done so, a
+ * checkpoint without the signature of one is a finding.
+ *
  * A key that a sealed record introduces (audit.rotate_key()) becomes trusted
  * once a trusted key has signed a checkpoint with that record in it.
  */
@@ -160,18 +164,69 @@ note_origin(AlNotes *notes, const AlBlock *block)
 	al_buf_append(&notes->origin, now->origin, now->origin_len);
 }
 
+/* Finds the blocks without a signature that came one after the other. */
+static void
+find_unsigned(AlNotes *notes)
+{
+	if (notes->unsigned_from == 0)
+		return;
+	if (notes->unsigned_from == notes->unsigned_to)
+		al_report_finding(notes->report, "signature",
+						  (int64_t) notes->unsigned_size, NULL,
+						  "block %" PRId64 " is not signed by a key that is trusted",
+						  notes->unsigned_from);
+	else
+		al_report_finding(notes->report, "signature",
+						  (int64_t) notes->unsigned_size, NULL,
+						  "blocks %" PRId64 " to %" PRId64
+						  " are not signed by a key that is trusted",
+						  notes->unsigned_from, notes->unsigned_to);
+	notes->unsigned_from = 0;
+}
+
+/* A block with a signature of a trusted key, or without. */
+static void
+note_signed(AlNotes *notes, const AlBlock *block, bool is_signed)
+{
+	if (!notes->own_signed)
+		notes->before_signed += !is_signed;
+	else if (is_signed)
+		find_unsigned(notes);
+	else
+	{
+		if (notes->unsigned_from == 0)
+		{
+			notes->unsigned_from = block->number;
+			notes->unsigned_size = block->size;
+		}
+		notes->unsigned_to = block->number;
+	}
+}
+
+/* Is the key of a signature one that signs in the name of the ledger? */
+static bool
+is_own(const AlNoteKey *key, const AlCheckpoint *checkpoint)
+{
+	return strlen(key->name) == checkpoint->origin_len &&
+		memcmp(key->name, checkpoint->origin, checkpoint->origin_len) == 0;
+}
+
 /* Verifies the lines of a checkpoint; finds false ones. */
 static AlStatus
 check_lines(AlNotes *notes, const AlBlock *block, AlError *err)
 {
 	AlNote		parts;
 	bool		any = false;
+	bool		known = false;
 
 	notes->last_signed = false;
 	/* Without a line it is a checkpoint that nobody has signed. */
 	if (block->note.len >= 2 &&
 		memcmp(block->note.data + block->note.len - 2, "\n\n", 2) == 0)
+	{
+		note_signed(notes, block, false);
 		return AL_OK;
+	}
 	if (al_note_split(block->note.data, block->note.len, &parts, err) != AL_OK)
 	{
 		al_report_finding(notes->report, "signature", (int64_t) block->size,
@@ -194,10 +249,17 @@ check_lines(AlNotes *notes, const AlBlock *block, AlError *err)
 							  notes->report, "signature", (int64_t) block->size, NULL,
 							  "block %" PRId64 ": %s", block->number, err->reason);
 		else if (which >= 0)
+		{
 			any = true;
+			notes->own_signed |= is_own(&notes->trust->keys[which],
+										&block->checkpoint);
+		}
+		/* A false one was found already. */
+		known |= which >= 0;
 		line = end;
 	}
 	notes->last_signed = any;
+	note_signed(notes, block, known);
 	if (!any)
 		return AL_OK;
 	notes->signed_notes++;
@@ -231,7 +293,11 @@ al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 	/* An idle ledger repeats its checkpoint. */
 	if (block->note.len == notes->last.len && notes->last.len > 0 &&
 		memcmp(block->note.data, notes->last.data, block->note.len) == 0)
+	{
+		if (notes->unsigned_from > 0)
+			notes->unsigned_to = block->number;
 		return AL_OK;
+	}
 	al_buf_reset(&notes->last);
 	al_buf_append(&notes->last, block->note.data, block->note.len);
 	if (notes->origin.len != claimed->origin_len ||
@@ -282,7 +348,9 @@ al_notes_finish(AlNotes *notes, uint64_t size, AlError *err)
 							  "the leaves before it do not fit",
 							  kept->path);
 	}
-	if (notes->trust->n_publics > 0 && size > 0 && !notes->last_signed)
+	if (notes->unsigned_from > 0)
+		find_unsigned(notes);
+	else if (notes->trust->n_publics > 0 && size > 0 && !notes->last_signed)
 		al_report_finding(
 						  notes->report, "signature", (int64_t) size, NULL,
 						  "the last checkpoint is not signed by a key that is trusted");

@@ -34,6 +34,11 @@ typedef struct AlNotes
 	AlBuf		followed;		/* verifiers of keys that wait to be trusted */
 	uint64_t	signed_notes;
 	bool		last_signed;	/* the last block's, by a trusted key */
+	bool		own_signed;		/* any, by a trusted key under its origin */
+	uint64_t	before_signed;	/* blocks until then */
+	int64_t		unsigned_from;	/* blocks without a trusted key's signature */
+	int64_t		unsigned_to;	/* since; 0: none */
+	uint64_t	unsigned_size;	/* of the first of them */
 	AlStamps	stamps;
 } AlNotes;
 

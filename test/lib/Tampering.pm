@@ -35,8 +35,8 @@ my $insert_copy = q{
 	DROP TABLE copied;};
 
 # name, what is done, kinds that audit.verify_ledger() finds, kinds that
-# audit.crosscheck_ledger() finds.  The second cannot check signatures, and to
-# it a record whose leaf is gone was inserted.
+# audit.crosscheck_ledger() finds.  The second cannot verify a signature, only
+# see whether there is one, and to it a record whose leaf is gone was inserted.
 my @cases = (
 	[ 'an entity is changed',
 		"UPDATE audit.audit_objects SET entity = '{\"id\":1}' WHERE id = $early",
@@ -111,7 +111,7 @@ my @cases = (
 		'moved', 'moved' ],
 	[ 'the size of a block is changed',
 		'UPDATE audit.ledger_blocks SET size = size + 1 WHERE block = 2',
-		'block root', 'block root' ],
+		'block root signature', 'block root signature' ],
 	[ 'a block is added',
 		q{INSERT INTO audit.ledger_blocks SELECT block + 1, size, size, sealed_at, generation, timeline, system_identifier, sha256(''), snapshot
 			FROM audit.ledger_blocks ORDER BY block DESC LIMIT 1},
@@ -130,6 +130,18 @@ my @cases = (
 		q{UPDATE audit.ledger_signatures SET line = overlay(line placing CASE substr(line, length(line) - 40, 1) WHEN 'A' THEN 'B' ELSE 'A' END from length(line) - 40 for 1)
 			WHERE size = (SELECT max(size) FROM audit.ledger_blocks)},
 		'signature', '' ],
+	[ 'the signatures of the last block are deleted',
+		'DELETE FROM audit.ledger_signatures WHERE size = (SELECT max(size) FROM audit.ledger_blocks)',
+		'signature', 'signature' ],
+	[ 'the signatures of an earlier block are deleted',
+		'DELETE FROM audit.ledger_signatures WHERE size = (SELECT size FROM audit.ledger_blocks WHERE block = 2)',
+		'signature', 'signature' ],
+	[ 'all signatures are deleted',
+		'DELETE FROM audit.ledger_signatures',
+		'signature', 'signature' ],
+	[ 'signatures are replaced by those of a stranger',
+		q{UPDATE audit.ledger_signatures SET line = regexp_replace(line, ' [^ ]+ ', ' stranger.example ')},
+		'signature', 'signature' ],
 );
 
 sub cases

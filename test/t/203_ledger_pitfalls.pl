@@ -220,6 +220,47 @@ is($target->safe_psql($db, q{INSERT INTO things VALUES (502, 'new key'); SELECT 
 $target->safe_psql($db, q{ALTER TABLE audit.ledger_keys DISABLE TRIGGER ALL; UPDATE audit.ledger_keys SET last_size = 1 WHERE last_size IS NOT NULL});
 like($target->safe_psql($db, q{SELECT DISTINCT kind, detail FROM audit.verify_ledger()}), qr/^signature\|block \d+ is signed by a key that was replaced at size 1$/m, 'a signature by a key that was replaced before is found');
 
+# ------------------------------------------------ ledgers without signatures
+
+# findings(SQL): what both verifiers find, and what they say besides
+sub findings
+{
+	my ($at, $base) = @_;
+	my (undef, $found, $said) = $at->psql($base, q{SELECT kind, leaf, detail FROM audit.verify_ledger() ORDER BY leaf});
+	is($at->safe_psql($base, q{SELECT kind, leaf, detail FROM audit.crosscheck_ledger() ORDER BY leaf}), $found, 'plain SQL finds the same');
+	return ($found, $said);
+}
+
+my $bare = AuditLog::start_node('bare');
+$bare->safe_psql('postgres', q{CREATE EXTENSION audit_log CASCADE; CREATE TABLE things (id int PRIMARY KEY); SELECT audit.enable('things')});
+my $seal = q{INSERT INTO things SELECT coalesce(max(id), 0) + 1 FROM things; SELECT audit.seal()};
+$bare->safe_psql('postgres', $seal) for 1 .. 2;
+my ($found, $said) = findings($bare, 'postgres');
+is($found, '', 'a ledger that never had a key is clean');
+like($said, qr/^(?:psql:.*: )?NOTICE:  checkpoints of this ledger are not signed by a key of its own\nHINT:  Set "audit\.ledger_key"/, 'and says so');
+is($bare->safe_psql('postgres', 'SELECT signatures FROM audit.status'), 0, 'so does its state');
+is($bare->safe_psql('postgres', "SET audit.ledger_key = '$dir/bare.pem'; SELECT split_part(audit.rotate_key(), '+', 1) = origin FROM audit.status"), 't', 'a first key by audit.rotate_key()');
+is((findings($bare, 'postgres'))[0], '', 'makes nothing of what was sealed before a finding');
+$bare->append_conf('postgresql.conf', "audit.ledger_key = '$dir/bare.pem'");
+$bare->reload;
+$bare->safe_psql('postgres', $seal) for 3 .. 5;
+($found, $said) = findings($bare, 'postgres');
+is($found, '', 'nor do those that it signs');
+is($said, '', 'and there is nothing more to say');
+is($bare->safe_psql('postgres', 'SELECT count(*) FROM audit.ledger_blocks b WHERE EXISTS (SELECT FROM audit.ledger_signatures s WHERE s.size = b.size)'), 3, 'three of five are signed');
+my $bare_key = $bare->safe_psql('postgres', 'SELECT verifier FROM audit.checkpoint_keys');
+my @outside = (AuditLog::program('audit_log_verify'), '-k', $bare_key, $bare->connstr('postgres'));
+$bare->command_checks_all(\@outside, 0, [qr/^$/], [qr/^checkpoints of the first 2 blocks are not signed by a key that is trusted; later ones cover them$/m],
+	'the outside verifier tells of the others');
+# A key that goes away unseen does not make the rest unsigned unseen.
+$bare->append_conf('postgresql.conf', "audit.ledger_key = ''");
+$bare->reload;
+$bare->safe_psql('postgres', $seal) for 6 .. 7;
+($found) = findings($bare, 'postgres');
+is($found, 'signature|' . $bare->safe_psql('postgres', 'SELECT size FROM audit.ledger_blocks WHERE block = 6') . '|blocks 6 to 7 are not signed by a key of the ledger',
+	'blocks without a signature are a finding once there was a key');
+$bare->command_checks_all(\@outside, 1, [qr/^signature\t\d+\t-\tblocks 6 to 7 are not signed by a key that is trusted$/], [], 'from outside as well');
+
 # ---------------------------------------------- text that has no UTF-8 form
 
 my $odd = AuditLog::start_node('odd', 'client_encoding = sql_ascii');

@@ -243,6 +243,9 @@ for my $case (
 		WHERE size = (SELECT size FROM audit.ledger_blocks WHERE block = 5)}, 'signature' ],
 	[ 'signatures that are gone', q{DELETE FROM audit.ledger_signatures
 		WHERE size = (SELECT size FROM audit.ledger_blocks ORDER BY block DESC LIMIT 1)}, 'signature' ],
+	[ 'signatures that are gone in between', q{DELETE FROM audit.ledger_signatures
+		WHERE size IN (SELECT size FROM audit.ledger_blocks WHERE block IN (3, 4))}, 'signature' ],
+	[ 'no signature left', q{DELETE FROM audit.ledger_signatures}, 'signature' ],
 	[ 'a tail that was cut', q{DELETE FROM audit.ledger_blocks WHERE block >= 8; DELETE FROM audit.ledger_bundles WHERE first_leaf >=
 			(SELECT size FROM audit.ledger_blocks WHERE block = 7);
 		DELETE FROM audit.audit_objects WHERE NOT pg_visible_in_snapshot(txid, (SELECT snapshot FROM audit.ledger_blocks WHERE block = 7));
@@ -283,7 +286,7 @@ put("$dir/renamed/records.jsonl", slurp_file("$saved/records.jsonl"));
 put("$dir/renamed/blocks.jsonl", join '', map { s/example\.com/example.net/g if /"block":4,/; "$_\n" }
 	split /\n/, slurp_file("$saved/blocks.jsonl"));
 ($status, $found) = verify('-k', $key, '-f', "$dir/renamed");
-is(kinds($found), 'generation', 'a block with another origin is found') or diag explain $found;
+is(kinds($found), 'generation signature', 'a block with another origin is found, and that no key signed it') or diag explain $found;
 
 my $new_key = sql($base, q{SELECT verifier FROM audit.checkpoint_keys
 	WHERE algorithm = 'Ed25519' AND own AND last_size IS NULL});
