@@ -43,6 +43,7 @@
 #include "tree.h"
 
 #define CHUNK 256				/* bytes escaped at a time */
+#define ONES UINT64_C(0x0101010101010101)	/* 1 in each byte of a word */
 #define MAX_OUTPUT ((size_t) 0x3FFFFFFF)	/* most a text value can hold */
 
 static AlStatus
@@ -166,25 +167,93 @@ write_escape(char *at, unsigned char c)
 }
 
 /*
- * Copies eight bytes, none of them a control character, with a backslash in
- * front of each that wants one.  JSON in a string is full of those, and a
- * branch for each of them is guessed wrong.
+ * Eight bytes of a string as a word, the first one lowest.  Fewer, but not
+ * none, are filled up with blanks.
+ */
+static inline uint64_t
+load_word(const char *bytes, size_t n)
+{
+	uint64_t	word;
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	uint32_t	low;
+	uint32_t	high;
+
+	if (n == 8)
+	{
+		memcpy(&word, bytes, 8);
+		return word;
+	}
+	if (n >= 4)
+	{
+		memcpy(&low, bytes, 4);
+		memcpy(&high, bytes + n - 4, 4);
+		return low | (uint64_t) high << 8 * (n - 4) | ONES * ' ' << 8 * n;
+	}
+#endif
+	word = n == 8 ? 0 : ONES * ' ' << 8 * n;
+	for (size_t i = 0; i < n; i++)
+		word |= (uint64_t) (unsigned char) bytes[i] << 8 * i;
+	return word;
+}
+
+static inline void
+store_word(char *at, uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	memcpy(at, &word, 8);
+#else
+	for (int i = 0; i < 8; i++)
+		at[i] = (char) (word >> 8 * i);
+#endif
+}
+
+/* 1 in each byte of a word that is "c" */
+static inline uint64_t
+find_byte(uint64_t word, char c)
+{
+	uint64_t	other = word ^ ONES * (unsigned char) c;
+
+	return ~(((other & ONES * 0x7F) + ONES * 0x7F) | other) >> 7 & ONES;
+}
+
+static inline bool
+has_control(uint64_t word)
+{
+	/* Only above a byte that is one can a borrow make another look like one. */
+	return ((word - ONES * 0x20) & ~word & ONES * 0x80) != 0;
+}
+
+/*
+ * Writes the first n bytes of a word, with a backslash in front of each quote
+ * and backslash.  JSON in a string is full of those: one after the other makes
+ * room by moving the rest of the word.
  */
 static inline char *
-write_word(char *at, const char *bytes)
+write_word(char *at, uint64_t word, size_t n)
 {
-	for (int i = 0; i < 8; i++)
+	uint64_t	marks = find_byte(word, '"') | find_byte(word, '\\');
+	char	   *end = at + n;
+
+	store_word(at, word);
+	while (marks != 0)
 	{
-		*at = '\\';
-		at += (bytes[i] == '"') | (bytes[i] == '\\');
-		*at++ = bytes[i];
+		int			skip = __builtin_ctzll(marks);
+
+		at += skip / 8;
+		word >>= skip;
+		marks >>= skip;
+		*at++ = '\\';
+		store_word(at, word);
+		marks--;
+		end++;
 	}
-	return at;
+	return end;
 }
 
 /*
  * Appends a string in quotes.  This is what hashing a record mostly consists
- * of, so it copies words and writes to reserved room, with no call a run.
+ * of, so it goes by words and writes to reserved room, with no call a run.
  */
 static void
 append_quoted(AlBuf *out, const char *bytes, size_t len)
@@ -206,26 +275,18 @@ append_quoted(AlBuf *out, const char *bytes, size_t len)
 		first = false;
 		while (bytes < stop)
 		{
-			if (end - bytes >= 8)
-			{
-				if (al_json_span8(bytes) == 8)
-				{
-					memcpy(at, bytes, 8);
-					at += 8;
-					bytes += 8;
-					continue;
-				}
-				if (!al_json_has_control8(bytes))
-				{
-					at = write_word(at, bytes);
-					bytes += 8;
-					continue;
-				}
-			}
-			if (al_json_is_plain(*bytes))
-				*at++ = *bytes++;
+			size_t		n = stop - bytes < 8 ? (size_t) (stop - bytes) : 8;
+			uint64_t	word = load_word(bytes, n);
+
+			if (!has_control(word))
+				at = write_word(at, word, n);
 			else
-				at = write_escape(at, (unsigned char) *bytes++);
+				for (size_t i = 0; i < n; i++)
+					if (al_json_is_plain(bytes[i]))
+						*at++ = bytes[i];
+					else
+						at = write_escape(at, (unsigned char) bytes[i]);
+			bytes += n;
 		}
 		if (bytes == end)
 			*at++ = '"';

@@ -134,16 +134,4 @@ al_json_span8(const char *bytes)
 #endif
 }
 
-/* Is one of eight bytes a control character? */
-static inline bool
-al_json_has_control8(const char *bytes)
-{
-	const uint64_t ones = 0x0101010101010101u;
-	uint64_t	word;
-
-	/* Only above a byte that is one can a borrow make another look like one. */
-	memcpy(&word, bytes, 8);
-	return ((word - ones * 0x20) & ~word & ones * 0x80) != 0;
-}
-
 #endif							/* AUDIT_LOG_JSON_H */
