@@ -8,7 +8,9 @@
 
 #include "access/genam.h"
 #include "executor/executor.h"
+#include "nodes/tidbitmap.h"
 #include "storage/proc.h"
+#include "utils/tuplesort.h"
 
 /* The number of this backend's running top-level transaction. */
 #if PG_VERSION_NUM >= 170000
@@ -47,6 +49,57 @@ al_compat_index_beginscan(Relation rel, Relation index, Snapshot snapshot,
 	return index_beginscan(rel, index, snapshot, NULL, nkeys, 0);
 #else
 	return index_beginscan(rel, index, snapshot, nkeys, 0);
+#endif
+}
+
+static inline IndexScanDesc
+al_compat_index_beginscan_bitmap(Relation index, Snapshot snapshot, int nkeys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan_bitmap(index, snapshot, NULL, nkeys);
+#else
+	return index_beginscan_bitmap(index, snapshot, nkeys);
+#endif
+}
+
+/* A walk over the pages of a bitmap, in their order. */
+#if PG_VERSION_NUM >= 180000
+typedef TBMPrivateIterator AlPageWalk;
+#define al_compat_pages_begin(pages) tbm_begin_private_iterate(pages)
+#define al_compat_pages_end(walk) tbm_end_private_iterate(walk)
+#else
+typedef TBMIterator AlPageWalk;
+#define al_compat_pages_begin(pages) tbm_begin_iterate(pages)
+#define al_compat_pages_end(walk) tbm_end_iterate(walk)
+#endif
+
+static inline bool
+al_compat_pages_next(AlPageWalk *walk, BlockNumber *page)
+{
+#if PG_VERSION_NUM >= 180000
+	TBMIterateResult result;
+
+	if (!tbm_private_iterate(walk, &result))
+		return false;
+	*page = result.blockno;
+#else
+	TBMIterateResult *result = tbm_iterate(walk);
+
+	if (result == NULL)
+		return false;
+	*page = result->blockno;
+#endif
+	return true;
+}
+
+/* The next value of a sort, a copy. */
+static inline bool
+al_compat_tuplesort_getdatum(Tuplesortstate *sort, Datum *value, bool *isnull)
+{
+#if PG_VERSION_NUM >= 160000
+	return tuplesort_getdatum(sort, true, true, value, isnull, NULL);
+#else
+	return tuplesort_getdatum(sort, true, value, isnull, NULL);
 #endif
 }
 

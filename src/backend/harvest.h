@@ -1,7 +1,7 @@
 /*
  * src/backend/harvest.h
  *
- * The records of a block, in the order of its leaves.
+ * The records of blocks, in the order of their leaves.
  */
 #ifndef AUDIT_LOG_HARVEST_H
 #define AUDIT_LOG_HARVEST_H
@@ -12,14 +12,19 @@ typedef struct AlHarvest AlHarvest;
 
 typedef struct AlHarvested
 {
-	AlLeaf		leaf;
+	uint64		txid;
+	int			block;			/* position in the blocks asked for */
 	AlStream	stream;
+	AlLeaf		leaf;
 } AlHarvested;
 
 extern AlHarvest *al_harvest_begin(Snapshot snapshot, uint64 own_txid);
+extern void al_harvest_blocks(AlHarvest *harvest, const AlTxids *before,
+							  const AlTxids *const *until, int nblocks);
 extern void al_harvest_block(AlHarvest *harvest, const AlTxids *before,
 							 const AlTxids *until);
-extern const AlHarvested *al_harvest_next(AlHarvest *harvest, uint64 *txid);
+extern const AlHarvested *al_harvest_next(AlHarvest *harvest, int block);
+extern int64 al_harvest_room(void);
 extern void al_harvest_end(AlHarvest *harvest);
 
 #endif							/* AUDIT_LOG_HARVEST_H */

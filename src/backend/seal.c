@@ -435,7 +435,6 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 	AlHarvest  *harvest = al_harvest_begin(snapshot, own_txid);
 	const AlHarvested *record;
 	const pg_uuid_t *first = NULL;
-	uint64		txid;
 
 	if (generation->generation > last->generation && generation->has_record)
 	{
@@ -463,7 +462,7 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 		al_ledger_ids_load(snapshot, last->size, &sealed);
 	al_harvest_block(harvest, last->number > 0 && !moved ? last->snapshot :
 					 NULL, moved ? all_txids() : block->snapshot);
-	while ((record = al_harvest_next(harvest, &txid)) != NULL)
+	while ((record = al_harvest_next(harvest, 0)) != NULL)
 	{
 		const pg_uuid_t *id = &record->leaf.id;
 
@@ -479,6 +478,9 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 	al_harvest_end(harvest);
 	finish_bundle(sealer);
 	write_rows(sealer);
+	/* So that the next block finds its records without reading these. */
+	al_store_summarize(AL_OBJECTS, AL_OBJECT_TXID);
+	al_store_summarize(AL_REQUESTS, AL_REQUEST_TXID);
 }
 
 /* Was the last checkpoint not published?  A crash can do that. */

@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "access/brin.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relscan.h"
@@ -29,7 +30,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/fmgrprotos.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -54,6 +59,7 @@ typedef struct AlTarget
 	Oid		   *index_oids;
 	IndexInfo **index_infos;	/* NULL: made anew for each write */
 	AttrNumber *index_wants;	/* column that its records have; 0: any record */
+	bool	   *index_ranges;	/* BRIN: an entry stands for a range of pages */
 	int			expire_index;	/* position of the index on expire, or -1 */
 	MemoryContext row_context;	/* of one index entry */
 	TupleTableSlot **slots;
@@ -171,17 +177,26 @@ orders_expiry(Relation index, const IndexInfo *info, AttrNumber wants,
 
 /*
  * May an IndexInfo outlive the statement, and the index be filled without the
- * executor?  Not if it holds state of an access method or of a function, or
- * checks at another time; a plain b-tree, also one that is partial on "IS NOT
- * NULL", holds none.
+ * executor?  Not if it holds state of a function, or checks at another time; a
+ * plain b-tree, also one that is partial on "IS NOT NULL", holds none.
  */
 static bool
-may_keep(Relation index, const IndexInfo *info, AttrNumber *wants)
+is_plain(Relation index, const IndexInfo *info, AttrNumber *wants)
 {
 	return index->rd_rel->relam == BTREE_AM_OID &&
 		index->rd_index->indimmediate && info->ii_ReadyForInserts &&
 		info->ii_Expressions == NIL && info->ii_ExclusionOps == NULL &&
 		wants_column(info, wants);
+}
+
+/* The same for a BRIN index over one column that fits into a Datum. */
+static bool
+is_range_index(Relation index, const IndexInfo *info)
+{
+	return index->rd_rel->relam == BRIN_AM_OID && info->ii_ReadyForInserts &&
+		info->ii_Expressions == NIL && info->ii_Predicate == NIL &&
+		info->ii_NumIndexAttrs == 1 &&
+		TupleDescAttr(RelationGetDescr(index), 0)->attbyval;
 }
 
 static void
@@ -194,6 +209,7 @@ build_indexes(AlTarget *target, Relation rel, AttrNumber expire)
 	target->index_oids = palloc0(sizeof(Oid) * Max(n, 1));
 	target->index_infos = palloc0(sizeof(IndexInfo *) * Max(n, 1));
 	target->index_wants = palloc0(sizeof(AttrNumber) * Max(n, 1));
+	target->index_ranges = palloc0(sizeof(bool) * Max(n, 1));
 	target->nindexes = 0;
 	target->expire_index = -1;
 	foreach(lc, oids)
@@ -203,7 +219,10 @@ build_indexes(AlTarget *target, Relation rel, AttrNumber expire)
 		IndexInfo  *info = BuildIndexInfo(index);
 
 		target->index_oids[i] = lfirst_oid(lc);
-		if (may_keep(index, info, &target->index_wants[i]))
+		target->index_ranges[i] = is_range_index(index, info);
+		if (target->index_ranges[i])
+			target->index_infos[i] = info;
+		else if (is_plain(index, info, &target->index_wants[i]))
 		{
 			target->index_infos[i] = info;
 			if (orders_expiry(index, info, target->index_wants[i], expire))
@@ -329,6 +348,82 @@ al_store_find_index(Relation rel, AttrNumber column, bool whole)
 	return found;
 }
 
+/*
+ * A b-tree or BRIN index over all rows that finds a span of values of its
+ * first column, "column"; InvalidOid if there is none.
+ */
+Oid
+al_store_find_range_index(Relation rel, AttrNumber column)
+{
+	Oid			type = TupleDescAttr(RelationGetDescr(rel),
+									 column - 1)->atttypid;
+	List	   *oids = RelationGetIndexList(rel);
+	Oid			found = InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, oids)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if ((index->rd_rel->relam == BRIN_AM_OID ||
+			 index->rd_rel->relam == BTREE_AM_OID) &&
+			index->rd_index->indisvalid &&
+			index->rd_index->indkey.values[0] == column &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred,
+						   NULL) &&
+			OidIsValid(get_opfamily_member(index->rd_opfamily[0], type, type,
+										   BTGreaterEqualStrategyNumber)))
+			found = lfirst_oid(lc);
+		index_close(index, AccessShareLock);
+		if (OidIsValid(found))
+			break;
+	}
+	list_free(oids);
+	return found;
+}
+
+/*
+ * Lets the BRIN index that al_store_find_range_index() gives know what the
+ * pages hold that came since the last call; until then it names them all.
+ * VACUUM would do it too, but comes seldom to a table that only grows.  When
+ * it is at work, or anything else that holds its lock, nothing is done: this
+ * must neither wait for it nor stop it.
+ */
+void
+al_store_summarize(AlStream stream, AttrNumber column)
+{
+	static BlockNumber ranges_seen[AL_STREAMS];
+	Relation	rel = al_store_open_read(stream);
+	Oid			relid = RelationGetRelid(rel);
+	Oid			index_oid = al_store_find_range_index(rel, column);
+	BlockNumber ranges = 0;
+	Oid			user;
+	int			security;
+
+	if (OidIsValid(index_oid))
+	{
+		Relation	index = index_open(index_oid, AccessShareLock);
+
+		if (index->rd_rel->relam == BRIN_AM_OID)
+			ranges = RelationGetNumberOfBlocks(rel) /
+				BrinGetPagesPerRange(index);
+		index_close(index, AccessShareLock);
+	}
+	if (ranges != ranges_seen[stream] && ranges > 0 &&
+		ConditionalLockRelationOid(relid, ShareUpdateExclusiveLock))
+	{
+		GetUserIdAndSecContext(&user, &security);
+		SetUserIdAndSecContext(rel->rd_rel->relowner,
+							   security | SECURITY_LOCAL_USERID_CHANGE);
+		(void) DirectFunctionCall1(brin_summarize_new_values,
+								   ObjectIdGetDatum(index_oid));
+		SetUserIdAndSecContext(user, security);
+		UnlockRelationOid(relid, ShareUpdateExclusiveLock);
+		ranges_seen[stream] = ranges;
+	}
+	al_store_close(rel);
+}
+
 void
 al_store_close(Relation rel)
 {
@@ -420,7 +515,7 @@ fill_any_index(Relation rel, Relation index, TupleTableSlot **slots,
 	FreeExecutorState(estate);
 }
 
-/* The short way, into an index that may_keep() accepts. */
+/* The short way, into a b-tree that is_plain() accepts. */
 static void
 fill_plain_index(AlTarget *target, int i, Relation rel, Relation index,
 				 TupleTableSlot **slots, int nslots)
@@ -442,6 +537,45 @@ fill_plain_index(AlTarget *target, int i, Relation rel, Relation index,
 		MemoryContextReset(target->row_context);
 	}
 	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The short way into a BRIN index.  It takes the page of a record rather than
+ * its place, so that all records of a transaction on a page are one entry in
+ * the index on txid.
+ */
+static void
+fill_range_index(AlTarget *target, int i, Relation rel, Relation index,
+				 TupleTableSlot **slots, int nslots)
+{
+	IndexInfo  *info = target->index_infos[i];
+	MemoryContext old = MemoryContextSwitchTo(target->row_context);
+	BlockNumber last_page = InvalidBlockNumber;
+	Datum		last = 0;
+	bool		last_isnull = false;
+
+	/* What it keeps during a statement refers to the opened index. */
+	info->ii_Context = target->row_context;
+	info->ii_AmCache = NULL;
+	for (int n = 0; n < nslots; n++)
+	{
+		BlockNumber page = ItemPointerGetBlockNumber(&slots[n]->tts_tid);
+		Datum		value;
+		bool		isnull;
+
+		FormIndexDatum(info, slots[n], NULL, &value, &isnull);
+		if (page == last_page && value == last && isnull == last_isnull)
+			continue;
+		(void) index_insert(index, &value, &isnull, &slots[n]->tts_tid, rel,
+							UNIQUE_CHECK_NO, false, info);
+		last_page = page;
+		last = value;
+		last_isnull = isnull;
+	}
+	al_compat_index_insert_done(index, info);
+	info->ii_AmCache = NULL;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(target->row_context);
 }
 
 /* Would none of the records have an entry in the index? */
@@ -469,7 +603,9 @@ fill_index(AlTarget *target, int i, Relation rel, TupleTableSlot **slots,
 	if (leaves_out_all(target, i, slots, nslots))
 		return;
 	index = index_open(target->index_oids[i], RowExclusiveLock);
-	if (target->index_infos[i])
+	if (target->index_ranges[i])
+		fill_range_index(target, i, rel, index, slots, nslots);
+	else if (target->index_infos[i])
 		fill_plain_index(target, i, rel, index, slots, nslots);
 	else
 		fill_any_index(rel, index, slots, nslots);

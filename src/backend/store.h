@@ -224,6 +224,8 @@ extern void al_store_abort(void);
 extern Relation al_store_open(AlStream stream);
 extern Relation al_store_open_read(AlStream stream);
 extern Oid	al_store_find_index(Relation rel, AttrNumber column, bool whole);
+extern Oid	al_store_find_range_index(Relation rel, AttrNumber column);
+extern void al_store_summarize(AlStream stream, AttrNumber column);
 extern void al_store_close(Relation rel);
 extern HeapTuple al_store_form(AlStream stream, Datum *values, bool *nulls);
 extern void al_store_deform(AlStream stream, HeapTuple tuple, Datum *values,

@@ -47,6 +47,8 @@
 #include "harvest.h"
 #include "verify.h"
 
+#define SPAN_BLOCKS 4096
+
 typedef struct Verifier
 {
 	Snapshot	snapshot;
@@ -223,9 +225,8 @@ extra_record(Verifier *v, const AlHarvested *record)
 
 /* Does the record of a leaf come later in the block than "other"? */
 static bool
-comes_later(Verifier *v, const AlLeaf *leaf, uint64 other_txid,
-			const AlHarvested *other, const AlTxids *before,
-			const AlTxids *until)
+comes_later(Verifier *v, const AlLeaf *leaf, const AlHarvested *other,
+			const AlTxids *before, const AlTxids *until)
 {
 	AlStream	stream;
 	TupleTableSlot *slot;
@@ -238,8 +239,8 @@ comes_later(Verifier *v, const AlLeaf *leaf, uint64 other_txid,
 	if ((before && al_ledger_txid_visible(before, txid)) ||
 		!al_ledger_txid_visible(until, txid))
 		return false;
-	if (txid != other_txid)
-		return txid > other_txid;
+	if (txid != other->txid)
+		return txid > other->txid;
 	return memcmp(&leaf->id, &other->leaf.id, UUID_LEN) > 0;
 }
 
@@ -247,15 +248,13 @@ comes_later(Verifier *v, const AlLeaf *leaf, uint64 other_txid,
 
 /* Compares a block of this cluster, by merging its leaves with its records. */
 static void
-merge_block(Verifier *v, AlHarvest *harvest, const AlBlock *block,
-			int64 first_leaf, const AlTxids *before, const pg_uuid_t *first)
+merge_block(Verifier *v, AlHarvest *harvest, int in_harvest,
+			const AlBlock *block, int64 first_leaf, const AlTxids *before,
+			const pg_uuid_t *first)
 {
-	const AlHarvested *record;
-	uint64		txid = 0;
+	const AlHarvested *record = al_harvest_next(harvest, in_harvest);
 	int64		number = first_leaf;
 
-	al_harvest_block(harvest, before, block->snapshot);
-	record = al_harvest_next(harvest, &txid);
 	for (; number < block->size; number++)
 	{
 		const AlLeaf *leaf = next_leaf(v, number);
@@ -290,19 +289,18 @@ merge_block(Verifier *v, AlHarvest *harvest, const AlBlock *block,
 		{
 			if (record && first &&
 				memcmp(&record->leaf.id, first, UUID_LEN) == 0)
-				record = al_harvest_next(harvest, &txid);
+				record = al_harvest_next(harvest, in_harvest);
 			if (record == NULL)
 				missing_record(v, number, leaf);
 			else if (memcmp(&record->leaf.id, &leaf->id, UUID_LEN) == 0)
 			{
 				compare(v, number, leaf, &record->leaf);
-				record = al_harvest_next(harvest, &txid);
+				record = al_harvest_next(harvest, in_harvest);
 			}
-			else if (comes_later(v, leaf, txid, record, before,
-								 block->snapshot))
+			else if (comes_later(v, leaf, record, before, block->snapshot))
 			{
 				extra_record(v, record);
-				record = al_harvest_next(harvest, &txid);
+				record = al_harvest_next(harvest, in_harvest);
 				continue;
 			}
 			else
@@ -310,7 +308,7 @@ merge_block(Verifier *v, AlHarvest *harvest, const AlBlock *block,
 			break;
 		}
 	}
-	for (; record; record = al_harvest_next(harvest, &txid))
+	for (; record; record = al_harvest_next(harvest, in_harvest))
 		if (first == NULL || memcmp(&record->leaf.id, first, UUID_LEN) != 0)
 			extra_record(v, record);
 }
@@ -352,16 +350,15 @@ look_for_strays(Verifier *v, AlHarvest *harvest, const AlBlock *last)
 	AlTxids		all = {0};
 	AlIdSet		leaves;
 	const AlHarvested *record;
-	uint64		txid;
 
 	al_ledger_ids_load(v->snapshot, last->size, &leaves);
 	all.xmin = all.xmax = PG_UINT64_MAX;
 	al_harvest_block(harvest, NULL, &all);
-	while ((record = al_harvest_next(harvest, &txid)) != NULL)
+	while ((record = al_harvest_next(harvest, 0)) != NULL)
 		if (al_ledger_id_time(&record->leaf.id) <= v->moved_at &&
-			!al_ledger_txid_visible(last->snapshot, txid) &&
+			!al_ledger_txid_visible(last->snapshot, record->txid) &&
 			!al_ledger_ids_has(&leaves, &record->leaf.id) &&
-			txid >= U64FromFullTransactionId(ReadNextFullTransactionId()))
+			record->txid >= U64FromFullTransactionId(ReadNextFullTransactionId()))
 			find(v, "inserted", -1, &record->leaf.id,
 				 "it is older than this cluster and was not sealed");
 	pfree(leaves.ids);
@@ -517,9 +514,19 @@ first_of_generation(Verifier *v, const AlBlock *previous, const AlBlock *block)
 	return id;
 }
 
+/* Were the block or the one before it sealed in another cluster? */
+static bool
+is_foreign(const AlBlock *previous, const AlBlock *block)
+{
+	return block->system_identifier != GetSystemIdentifier() ||
+		(previous->number > 0 &&
+		 previous->system_identifier != block->system_identifier);
+}
+
+/* harvest stands before the records of its block "in_harvest", this one. */
 static void
-verify_block(Verifier *v, AlHarvest *harvest, const AlBlock *previous,
-			 const AlBlock *block)
+verify_block(Verifier *v, AlHarvest *harvest, int in_harvest,
+			 const AlBlock *previous, const AlBlock *block)
 {
 	const AlTxids *before = previous->number > 0 ? previous->snapshot : NULL;
 	const pg_uuid_t *first = first_of_generation(v, previous, block);
@@ -527,12 +534,11 @@ verify_block(Verifier *v, AlHarvest *harvest, const AlBlock *previous,
 
 	check_sequence(v, previous, block);
 	v->missing = 0;
-	if (block->system_identifier != GetSystemIdentifier() ||
-		(previous->number > 0 &&
-		 previous->system_identifier != block->system_identifier))
+	if (is_foreign(previous, block))
 		look_up_block(v, block, previous->size);
 	else
-		merge_block(v, harvest, block, previous->size, before, first);
+		merge_block(v, harvest, in_harvest, block, previous->size, before,
+					first);
 	if (v->sound)
 	{
 		al_leaf_check(al_merkle_root(al_leaf_sha256(), &v->frontier, &root),
@@ -599,17 +605,16 @@ check_future(Verifier *v, AlHarvest *harvest)
 	AlTxids		before = {0};
 	AlTxids		all = {0};
 	const AlHarvested *record;
-	uint64		txid;
 
 	before.xmin = before.xmax = next;
 	all.xmin = all.xmax = PG_UINT64_MAX;
 	al_harvest_block(harvest, &before, &all);
-	while ((record = al_harvest_next(harvest, &txid)) != NULL)
+	while ((record = al_harvest_next(harvest, 0)) != NULL)
 		if (v->moved_at == DT_NOBEGIN ||
 			al_ledger_id_time(&record->leaf.id) > v->moved_at)
 			find(v, "future", -1, &record->leaf.id,
 				 psprintf("transaction " UINT64_FORMAT " has not begun",
-						  txid));
+						  record->txid));
 }
 
 /* What concerns the end of the ledger. */
@@ -649,6 +654,84 @@ check_end(Verifier *v, AlHarvest *harvest, const AlBlock *last)
 	}
 }
 
+/* ------------------------------------------------------------------- spans */
+
+/*
+ * Blocks whose records are read together, so that a table is not looked
+ * through once a block.
+ */
+typedef struct Span
+{
+	AlBlock		blocks[SPAN_BLOCKS];
+	const AlTxids *snapshots[SPAN_BLOCKS];
+	int			count;
+} Span;
+
+/* Does a block belong to the same span as the one before it? */
+static bool
+goes_on(const Span *span, const AlBlock *block)
+{
+	const AlBlock *first = &span->blocks[0];
+	const AlBlock *previous = &span->blocks[span->count - 1];
+
+	return span->count < SPAN_BLOCKS &&
+		block->size - first->first_leaf <= al_harvest_room() &&
+		!is_foreign(previous, block) &&
+		block->snapshot->xmax >= previous->snapshot->xmax;
+}
+
+/*
+ * Reads the blocks after "previous" that are verified next, up to "last" and
+ * to the one that starts with leaf "to"; false if there are none.
+ */
+static bool
+read_span(Verifier *v, Span *span, const AlBlock *previous, int64 last,
+		  int64 to)
+{
+	int64		number = previous->number;
+	AlBlock		block;
+
+	span->count = 0;
+	while (number < last)
+	{
+		if (!al_ledger_block_from(v->snapshot, number + 1, &block))
+			elog(ERROR, "last block of the ledger disappeared");
+		if ((to >= 0 && block.first_leaf >= to) ||
+			(span->count > 0 && !goes_on(span, &block)))
+			break;
+		span->blocks[span->count] = block;
+		span->snapshots[span->count++] = block.snapshot;
+		number = block.number;
+		if (is_foreign(previous, &block))
+			break;
+	}
+	return span->count > 0;
+}
+
+static void
+verify_span(Verifier *v, AlHarvest *harvest, const AlBlock *previous,
+			const Span *span)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "audit_log verified block",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	if (!is_foreign(previous, &span->blocks[0]))
+		al_harvest_blocks(harvest,
+						  previous->number > 0 ? previous->snapshot : NULL,
+						  span->snapshots, span->count);
+	for (int i = 0; i < span->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		verify_block(v, harvest, i, previous, &span->blocks[i]);
+		previous = &span->blocks[i];
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
 /* -------------------------------------------------------------------- main */
 
 static void
@@ -675,11 +758,11 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 	AlBlock		block;
 	AlBlock		previous = {0};
 	AlHarvest  *harvest;
-	MemoryContext block_context = AllocSetContextCreate(CurrentMemoryContext,
-														"audit_log verified block",
-														ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old;
-	bool		reached_end = true;
+	Span	   *span = palloc(sizeof(Span));
+	MemoryContext span_context = AllocSetContextCreate(CurrentMemoryContext,
+													   "audit_log verified blocks",
+													   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = CurrentMemoryContext;
 
 	v->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	v->sink = sink;
@@ -717,32 +800,21 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 	al_ledger_bundles_begin(&v->bundles, v->snapshot, previous.size);
 	load_bundle(v);
 
-	while (previous.number < last.number)
+	MemoryContextSwitchTo(span_context);
+	while (read_span(v, span, &previous, last.number, to))
 	{
-		AlBlock		kept = previous;
-
-		CHECK_FOR_INTERRUPTS();
-		old = MemoryContextSwitchTo(block_context);
-		if (!al_ledger_block_from(v->snapshot, previous.number + 1, &block))
-			elog(ERROR, "last block of the ledger disappeared");
-		if (to >= 0 && block.first_leaf >= to)
-		{
-			MemoryContextSwitchTo(old);
-			reached_end = false;
-			break;
-		}
-		verify_block(v, harvest, &previous, &block);
-		MemoryContextSwitchTo(old);
-		previous = block;
-		previous.snapshot = memcpy(palloc(VARSIZE(block.snapshot)),
-								   block.snapshot, VARSIZE(block.snapshot));
-		if (kept.number > 0)
-			pfree(kept.snapshot);
-		MemoryContextReset(block_context);
+		verify_span(v, harvest, &previous, span);
+		previous = span->blocks[span->count - 1];
+		MemoryContextSwitchTo(context);
+		previous.snapshot = (AlTxids *)
+			PG_DETOAST_DATUM_COPY(PointerGetDatum(previous.snapshot));
+		MemoryContextSwitchTo(span_context);
+		MemoryContextReset(span_context);
 	}
+	MemoryContextSwitchTo(context);
 	find_unsigned(v);
 	al_anchor_check(v->snapshot, from, to, find_timestamp, v);
-	if (reached_end)
+	if (previous.number >= last.number)
 		check_end(v, harvest, &last);
 	if (checkpoint)
 		check_checkpoint(v, checkpoint, "the given checkpoint", &last);
