@@ -3215,6 +3215,13 @@ GRANT EXECUTE ON FUNCTION audit.sealer() TO audit_log_reader;
 COMMENT ON FUNCTION audit.sealer() IS
 	'what the background worker of this database does, or what went wrong last; null: there is none';
 
+CREATE FUNCTION audit.waiting() RETURNS bigint
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_waiting';
+REVOKE ALL ON FUNCTION audit.waiting() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.waiting() TO audit_log_reader;
+COMMENT ON FUNCTION audit.waiting() IS
+	'records that are not sealed yet; stops counting at 100000';
+
 /* One row; counts stop at 100000. */
 CREATE VIEW audit.status AS
 	SELECT b.block IS NOT NULL AS active,
@@ -3225,20 +3232,7 @@ CREATE VIEW audit.status AS
 		b.sealed_at < pg_catalog.statement_timestamp()
 			- 3 * COALESCE(pg_catalog.current_setting('audit.ledger_heartbeat', true),
 						   '300s')::interval AS stopped,
-		(SELECT pg_catalog.count(*) FROM (
-			SELECT FROM audit.audit_objects o
-			WHERE o.txid >= COALESCE(pg_catalog.pg_snapshot_xmin(b.snapshot),
-									 '0'::xid8)
-				AND (b.snapshot IS NULL
-					 OR NOT pg_catalog.pg_visible_in_snapshot(o.txid, b.snapshot))
-			LIMIT 100000) AS o)
-		+ (SELECT pg_catalog.count(*) FROM (
-			SELECT FROM audit.audit_requests r
-			WHERE r.txid >= COALESCE(pg_catalog.pg_snapshot_xmin(b.snapshot),
-									 '0'::xid8)
-				AND (b.snapshot IS NULL
-					 OR NOT pg_catalog.pg_visible_in_snapshot(r.txid, b.snapshot))
-			LIMIT 100000) AS r) AS waiting,
+		audit.waiting() AS waiting,
 		(SELECT pg_catalog.count(*) FROM (
 			SELECT FROM audit.audit_objects o
 			WHERE o.expire < pg_catalog.statement_timestamp()

@@ -50,6 +50,12 @@ GRANT EXECUTE ON FUNCTION audit.seal() TO audit_log_sealer;
 SET ROLE audit_log_sealer;
 SELECT audit.seal();
 RESET ROLE;
+-- what waits is counted as it is read
+SELECT waiting FROM audit.status;
+BEGIN;
+UPDATE goods SET t = 'own' WHERE id BETWEEN 1001 AND 1005;
+SELECT waiting FROM audit.status;
+ROLLBACK;
 -- no range of pages that is full is without a summary
 SELECT brin_summarize_new_values('audit.audit_objects_txid_idx') AS left_over;
 SELECT * FROM audit.verify_ledger();

@@ -63,6 +63,8 @@ struct AlHarvest
 	MemoryContext context;
 	MemoryContext row_context;
 	int			rows_since_reset;
+	int64		to_count;		/* rows to count at most; 0: take them */
+	int64		counted;
 
 	/* What was read; in "sort" as well when it is too much for the memory. */
 	AlHarvested *records;
@@ -300,6 +302,11 @@ read_row(AlHarvest *harvest, AlStream stream, TupleTableSlot *slot)
 	record.block = block_of(harvest, record.txid);
 	if (record.block < 0)
 		return;
+	if (harvest->to_count > 0)
+	{
+		harvest->counted++;
+		return;
+	}
 	record.stream = stream;
 	if (++harvest->rows_since_reset >= RESET_EVERY)
 	{
@@ -325,7 +332,8 @@ read_pages(AlHarvest *harvest, AlStream stream, TableScanDesc scan,
 	ItemPointerSet(&from, first, FirstOffsetNumber);
 	ItemPointerSet(&to, end - 1, MaxOffsetNumber);
 	table_rescan_tidrange(scan, &from, &to);
-	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+	while ((harvest->to_count == 0 || harvest->counted < harvest->to_count) &&
+		   table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
 		read_row(harvest, stream, slot);
@@ -397,6 +405,7 @@ al_harvest_blocks(AlHarvest *harvest, const AlTxids *before,
 	MemoryContext old = MemoryContextSwitchTo(harvest->context);
 
 	forget(harvest);
+	harvest->counted = 0;
 	harvest->before = before;
 	harvest->until = until;
 	harvest->nblocks = nblocks;
@@ -414,6 +423,17 @@ al_harvest_block(AlHarvest *harvest, const AlTxids *before,
 {
 	harvest->single = until;
 	al_harvest_blocks(harvest, before, &harvest->single, 1);
+}
+
+/* Counts the records of a block, up to "most". */
+int64
+al_harvest_count(AlHarvest *harvest, const AlTxids *before,
+				 const AlTxids *until, int64 most)
+{
+	harvest->to_count = most;
+	al_harvest_block(harvest, before, until);
+	harvest->to_count = 0;
+	return harvest->counted;
 }
 
 /* The next record of all blocks, which stays the next; NULL at the end. */

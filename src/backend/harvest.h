@@ -23,6 +23,8 @@ extern void al_harvest_blocks(AlHarvest *harvest, const AlTxids *before,
 							  const AlTxids *const *until, int nblocks);
 extern void al_harvest_block(AlHarvest *harvest, const AlTxids *before,
 							 const AlTxids *until);
+extern int64 al_harvest_count(AlHarvest *harvest, const AlTxids *before,
+							  const AlTxids *until, int64 most);
 extern const AlHarvested *al_harvest_next(AlHarvest *harvest, int block);
 extern int64 al_harvest_room(void);
 extern void al_harvest_end(AlHarvest *harvest);

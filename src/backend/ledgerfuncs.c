@@ -9,6 +9,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
@@ -22,7 +23,10 @@
 #include "seal.h"
 #include "verify.h"
 
+#define MOST_WAITING 100000		/* that audit.waiting() counts */
+
 PG_FUNCTION_INFO_V1(audit_log_seal);
+PG_FUNCTION_INFO_V1(audit_log_waiting);
 PG_FUNCTION_INFO_V1(audit_log_wait_sealed);
 PG_FUNCTION_INFO_V1(audit_log_checkpoint);
 PG_FUNCTION_INFO_V1(audit_log_leaf);
@@ -68,6 +72,13 @@ Datum
 audit_log_seal(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(al_seal());
+}
+
+/* audit.waiting(): how many records the next block would take. */
+Datum
+audit_log_waiting(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(al_seal_waiting(GetActiveSnapshot(), MOST_WAITING));
 }
 
 /* audit.wait_sealed(xid8, interval): waits until a transaction is sealed. */

@@ -568,6 +568,21 @@ al_seal(void)
 	return block.size - last.size;
 }
 
+/* How many records that a snapshot sees are not sealed yet, up to "most". */
+int64
+al_seal_waiting(Snapshot snapshot, int64 most)
+{
+	AlHarvest  *harvest = al_harvest_begin(snapshot, 0);
+	AlBlock		last;
+	bool		active = al_ledger_last_block(snapshot, &last);
+	int64		count = al_harvest_count(harvest,
+										 active ? last.snapshot : NULL,
+										 all_txids(), most);
+
+	al_harvest_end(harvest);
+	return count;
+}
+
 /* Is a transaction's outcome sealed?  Waits for it, -1 for ever. */
 bool
 al_seal_wait(uint64 txid, int64 timeout_ms)
