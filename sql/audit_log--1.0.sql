@@ -3353,6 +3353,55 @@ END;
 COMMENT ON FUNCTION audit.json_string(text) IS
 	'a string of canonical JSON (RFC 8785), or null';
 
+/*
+ * Text that has no UTF-8 form is sealed as a zero character and its bytes in
+ * hex.  Whether it has one only an error tells, whose subtransaction would
+ * keep every plan from being parallel; so the function looks for it where the
+ * encoding of the database allows such text.
+ */
+DO $$
+BEGIN
+	IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=)
+		ANY ('{UTF8,SQL_ASCII}')
+	THEN
+		RETURN;
+	END IF;
+	CREATE OR REPLACE FUNCTION audit.json_string(value text) RETURNS text
+		LANGUAGE plpgsql IMMUTABLE
+		SET search_path = pg_catalog, pg_temp
+	AS $f$
+	BEGIN
+		IF value ~ '[^\x01-\x7f]' THEN
+			BEGIN
+				PERFORM convert_to(value, 'UTF8');
+			EXCEPTION WHEN untranslatable_character
+				OR character_not_in_repertoire OR undefined_function THEN
+				RETURN '"\u0000'
+					|| encode(convert_to(value, getdatabaseencoding()), 'hex')
+					|| '"';
+			END;
+		END IF;
+		RETURN COALESCE(to_json(value)::text, 'null');
+	END
+	$f$;
+END
+$$;
+
+/*
+ * The bytes that are hashed: UTF-8, but for SQL_ASCII, where they are what
+ * they are; from MULE_INTERNAL there is no way, and only ASCII comes here.
+ */
+CREATE FUNCTION audit.utf8_bytes(value text) RETURNS bytea
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.convert_to(value, CASE pg_catalog.getdatabaseencoding()
+		WHEN 'SQL_ASCII' THEN 'SQL_ASCII'
+		WHEN 'MULE_INTERNAL' THEN 'MULE_INTERNAL'
+		ELSE 'UTF8' END);
+END;
+COMMENT ON FUNCTION audit.utf8_bytes(text) IS
+	'the bytes of a text that are hashed';
+
 CREATE VIEW audit.ledger_texts AS
 	SELECT 'objects' AS stream, o.id, o.txid, o.expire, o.salt,
 		'{"format":"1","id":"' || o.id || '","occurred_at":"'
@@ -3423,13 +3472,12 @@ CREATE FUNCTION audit.ledger_inner_hash(meta text, salt bytea, data text)
 	RETURNS bytea
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT audit.sha256(pg_catalog.convert_to(
+	SELECT audit.sha256(audit.utf8_bytes(
 		E'audit_log/inner/v1\n'
-		|| pg_catalog.encode(audit.sha256(
-			pg_catalog.convert_to(meta, 'UTF8')), 'base64') || E'\n'
-		|| pg_catalog.encode(audit.sha256(
-			salt || pg_catalog.convert_to(data, 'UTF8')), 'base64') || E'\n',
-		'UTF8'));
+		|| pg_catalog.encode(audit.sha256(audit.utf8_bytes(meta)), 'base64')
+		|| E'\n'
+		|| pg_catalog.encode(audit.sha256(salt || audit.utf8_bytes(data)),
+							 'base64') || E'\n'));
 END;
 COMMENT ON FUNCTION audit.ledger_inner_hash(text, bytea, text) IS
 	'hash of the contents of a record, from columns of audit.ledger_texts';
@@ -3439,10 +3487,10 @@ CREATE FUNCTION audit.ledger_leaf_hash(id uuid, expire_us bigint,
 	RETURNS bytea
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT audit.sha256('\x00'::bytea || audit.sha256(pg_catalog.convert_to(
+	SELECT audit.sha256('\x00'::bytea || audit.sha256(audit.utf8_bytes(
 		E'audit_log/record/v1\n' || id || E'\n'
 		|| COALESCE(expire_us::text, '-') || E'\n'
-		|| pg_catalog.encode(inner_hash, 'base64') || E'\n', 'UTF8')));
+		|| pg_catalog.encode(inner_hash, 'base64') || E'\n')));
 END;
 COMMENT ON FUNCTION audit.ledger_leaf_hash(uuid, bigint, bytea) IS
 	'leaf hash, from columns of audit.ledger_leaves';
@@ -3601,6 +3649,8 @@ CREATE FUNCTION audit.crosscheck_ledger(checkpoint text DEFAULT NULL,
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
+	/* to_char() converts the names of months from the encoding of this. */
+	SET lc_time = 'C'
 BEGIN ATOMIC
 	WITH blocks AS (
 		SELECT b.*, lag(b.block, 1, 0::bigint) OVER w AS block_before,
@@ -3902,5 +3952,6 @@ SELECT pg_catalog.pg_extension_config_dump('audit.ledger_anchors', '');
 
 /* The HTTP API reads and checks the ledger as the owner of the log. */
 GRANT EXECUTE ON FUNCTION audit.leaf(uuid),
-	audit.ledger_inner_hash(text, bytea, text), audit.sha256(bytea)
+	audit.ledger_inner_hash(text, bytea, text), audit.sha256(bytea),
+	audit.utf8_bytes(text), audit.json_string(text)
 	TO audit_log_owner;

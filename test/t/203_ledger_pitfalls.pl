@@ -264,7 +264,7 @@ $bare->command_checks_all(\@outside, 1, [qr/^signature\t\d+\t-\tblocks 6 to 7 ar
 # ---------------------------------------------- text that has no UTF-8 form
 
 my $odd = AuditLog::start_node('odd', 'client_encoding = sql_ascii');
-for (['SQL_ASCII', 'fe41'], ['EUC_JP', 'a9a1'])
+for (['SQL_ASCII', 'fe41'], ['EUC_JP', 'a9a1'], ['MULE_INTERNAL', '81e9'])
 {
 	my ($encoding, $bytes) = @$_;
 	my $name = lc $encoding;
@@ -274,10 +274,12 @@ for (['SQL_ASCII', 'fe41'], ['EUC_JP', 'a9a1'])
 	$odd->safe_psql($name, "INSERT INTO things VALUES (1, 'plain'), (2, convert_from('\\x$bytes', '$encoding')), (3, 'after it')");
 	is($odd->safe_psql($name, 'SELECT audit.seal()'), 3, "$encoding: records are sealed beside one that has no UTF-8 form");
 	is($odd->safe_psql($name, 'SELECT * FROM audit.verify_ledger()'), '', 'and verified');
+	is($odd->safe_psql($name, 'SELECT * FROM audit.crosscheck_ledger()'), '', 'in plain SQL as well');
 	$odd->safe_psql($name, 'ALTER TABLE audit.audit_objects DISABLE TRIGGER ALL');
 	$odd->safe_psql($name, "UPDATE audit.audit_objects SET entity = replace(entity::text, 'plain', 'plane')::json");
 	$odd->safe_psql($name, "UPDATE audit.audit_objects SET entity = overlay(entity::text placing 'x' from length(entity::text) - 2)::json WHERE entity_key = '2'");
 	is($odd->safe_psql($name, 'SELECT kind, leaf FROM audit.verify_ledger() ORDER BY leaf'), "changed|0\nchanged|1", 'a change of either is found');
+	is($odd->safe_psql($name, 'SELECT kind, leaf FROM audit.crosscheck_ledger() ORDER BY leaf'), "changed|0\nchanged|1", 'in plain SQL as well');
 }
 
 done_testing();
