@@ -35,7 +35,6 @@ enum
 {
 	OPT_LISTEN = 256,
 	OPT_POOL_SIZE,
-	OPT_THREADS,
 	OPT_MAX_CONNECTIONS,
 	OPT_MAX_PER_ADDRESS,
 	OPT_MAX_BODY,
@@ -64,7 +63,6 @@ enum
 static const struct option options[] = {
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"pool-size", required_argument, NULL, OPT_POOL_SIZE},
-	{"threads", required_argument, NULL, OPT_THREADS},
 	{"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
 	{"max-connections-per-address", required_argument, NULL,
 	OPT_MAX_PER_ADDRESS},
@@ -112,7 +110,6 @@ static const char help[] =
 "\n"
 "Limits:\n"
 "  --pool-size=N                  database connections, default 8\n"
-"  --threads=N                    event loops, default 2\n"
 "  --max-connections=N            default 2048\n"
 "  --max-connections-per-address=N  default 0, no limit\n"
 "  --max-body=BYTES               default 1048576\n"
@@ -357,9 +354,6 @@ set_limit(AlConfig *c, int option, const char *flag, const char *value)
 		case OPT_POOL_SIZE:
 			c->pool_size = number(flag, value, 1, 256);
 			return true;
-		case OPT_THREADS:
-			c->threads = number(flag, value, 1, 64);
-			return true;
 		case OPT_MAX_CONNECTIONS:
 			c->max_connections = number(flag, value, 1, 1000000);
 			return true;
@@ -476,7 +470,6 @@ al_config_parse(AlConfig *config, int argc, char **argv)
 	memset(config, 0, sizeof(*config));
 	set_listen(config, "127.0.0.1:8001");
 	config->pool_size = 8;
-	config->threads = 2;
 	config->max_connections = 2048;
 	config->max_body = 1024 * 1024;
 	config->max_header = 16 * 1024;

@@ -36,8 +36,7 @@ typedef struct AlConfig
 	socklen_t	listen_len;
 	bool		loopback;		/* only this host can connect */
 
-	int			pool_size;		/* database connections, one worker each */
-	int			threads;		/* event loops */
+	int			pool_size;		/* database connections */
 	int			max_connections;
 	int			max_per_address;	/* 0 = no limit */
 	size_t		max_body;		/* bytes */
@@ -45,7 +44,7 @@ typedef struct AlConfig
 	int			idle_timeout;	/* seconds without a byte */
 	int			request_timeout;	/* seconds for one request to arrive or
 									 * one answer to leave */
-	int			queue_timeout;	/* milliseconds without a worker */
+	int			queue_timeout;	/* milliseconds without a connection of the pool */
 	int			statement_timeout;	/* milliseconds; 0 = none */
 	int			connect_timeout;	/* seconds */
 	int			drain_timeout;	/* seconds */

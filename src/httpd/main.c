@@ -1,9 +1,9 @@
 /*
  * src/httpd/main.c
  *
- * audit_log_httpd: starts the workers and libmicrohttpd, waits for signals,
- * and stops in an order that loses no answer: no new connections, then the
- * requests at hand, then the connections, then the workers.
+ * audit_log_httpd: starts libmicrohttpd, waits for signals, and stops in an
+ * order that loses no answer: no new connections, then the requests at hand,
+ * then the connections, then the records that are due, then the database.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "later.h"
 #include "pool.h"
 #include "respond.h"
 #include "routes.h"
@@ -23,6 +24,9 @@
 
 /* Of a connection's memory, for the header of the answer. */
 #define ROOM_FOR_ANSWER 4096
+
+/* Of a connection's thread; what is not used of it takes no memory. */
+#define STACK (512 * 1024)
 
 static void die(const char *what) __attribute__((noreturn));
 static void log_library(void *cls, const char *format, va_list args)
@@ -115,8 +119,8 @@ static struct MHD_Daemon *
 start_daemon(AlConfig *config)
 {
 	struct MHD_OptionItem options[20];
-	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD |
-		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+	unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD |
+		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC |
 		MHD_USE_ERROR_LOG;
 	int			n = 0;
 
@@ -143,9 +147,7 @@ start_daemon(AlConfig *config)
 			   (intptr_t) al_request_connection, NULL);
 	add_option(options, &n, MHD_OPTION_UNESCAPE_CALLBACK,
 			   (intptr_t) leave_encoded, NULL);
-	if (config->threads > 1)
-		add_option(options, &n, MHD_OPTION_THREAD_POOL_SIZE, config->threads,
-				   NULL);
+	add_option(options, &n, MHD_OPTION_THREAD_STACK_SIZE, STACK, NULL);
 	if (config->max_per_address > 0)
 		add_option(options, &n, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 				   config->max_per_address, NULL);
@@ -222,7 +224,6 @@ wait_for_signals(const AlConfig *config, const sigset_t *signals)
 			return;
 		if (signal == SIGHUP)
 			load_tokens(config, false);
-		al_pool_expire();
 		al_request_cut_slow();
 		fflush(stdout);
 	}
@@ -241,10 +242,7 @@ drain(const AlConfig *config, struct MHD_Daemon *daemon)
 	while (al_request_now() < end && (atomic_load(&al_counters.handling) > 0 ||
 									  atomic_load(&al_counters.reading) > 0 ||
 									  atomic_load(&al_counters.sending) > 0))
-	{
-		al_pool_expire();
 		nanosleep(&tick, NULL);
-	}
 }
 
 int
@@ -270,10 +268,9 @@ main(int argc, char **argv)
 	al_respond_init(&config);
 	al_routes_init(&config);
 	al_work_init(&config);
-	if (!al_request_init(&config) ||
-		!al_pool_start(&config, al_work_execute, al_request_finish,
-					   al_request_expire))
-		die("could not start the workers");
+	if (!al_request_init(&config) || !al_pool_start(&config) ||
+		!al_later_start(&config))
+		die("could not start the threads");
 	daemon = start_daemon(&config);
 	if (daemon == NULL)
 		die("could not listen; is the port in use?");
@@ -282,9 +279,9 @@ main(int argc, char **argv)
 
 	wait_for_signals(&config, &signals);
 	drain(&config, daemon);
-	/* workers first: libmicrohttpd cannot stop under a suspended request */
-	al_pool_stop();
 	MHD_stop_daemon(daemon);
+	al_later_stop();
+	al_pool_stop();
 	fflush(stdout);
 	return 0;
 }

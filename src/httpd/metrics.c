@@ -58,7 +58,7 @@ al_metrics_answer(AlRequest *request)
 	append_metric(out, "requests_reading", "gauge",
 				  "Requests that are arriving.", (double) c->reading);
 	append_metric(out, "requests_handling", "gauge",
-				  "Requests that wait for a worker or have one.",
+				  "Requests that wait for a database connection or have one.",
 				  (double) c->handling);
 	append_answers(out);
 	append_metric(out, "response_seconds_total", "counter",

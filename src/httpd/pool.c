@@ -1,62 +1,66 @@
 /*
  * src/httpd/pool.c
  *
- * Worker threads and their database connections.
+ * Database connections, and who may use one.
  *
- * A connection belongs to one worker for its whole life, and a statement is
- * a transaction of its own, so no two requests ever share a transaction and
- * no state of one is left for the next.
+ * A connection belongs to one thread from al_pool_take() to al_pool_give(),
+ * and a statement is a transaction of its own, so no two requests ever share
+ * a transaction and no state of one is left for the next.  The thread that
+ * has a request runs its statement itself: to hand it to another and to be
+ * called back would take longer than the rest of what we do for it.
  *
- * While the database is away a worker fails at once instead of queueing: a
- * client learns it in milliseconds, and one attempt in RETRY_AFTER, of
- * whichever worker comes first, finds out when it is back.
+ * While the database is away a statement fails at once: a client learns it in
+ * milliseconds, and one attempt in RETRY_AFTER, of whichever thread comes
+ * first, finds out when it is back.
  *
- * Nor does a client wait long when all workers are busy, or wait themselves
- * for a server that says nothing any more: al_pool_expire() gives up what was
- * queued for too long, and a worker gives up a connection on which a
- * statement is not ended by the server's own timeout.
+ * Nor does a client wait long when no connection is free, or wait itself for
+ * a server that says nothing any more: who waits for a connection says how
+ * long, and a connection is given up on which a statement is not ended by the
+ * server's own timeout.
  */
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "pool.h"
 
 #define RETRY_AFTER 250000		/* microseconds between attempts to connect */
 #define GRACE 3000				/* milliseconds past a statement's timeout */
-#define QUEUE_PER_CONNECTION 2
 #define RETAINED (4 * 1024 * 1024)	/* bytes, of a server process */
 
 struct AlDatabase
 {
-	pthread_t	thread;
 	PGconn	   *conn;			/* NULL while there is none */
 	bool		prepared[AL_MAX_STATEMENTS];
-	pthread_cond_t wakeup;
-	bool		idle;			/* waits for work, and is in the list */
-	AlDatabase *next_idle;
+	AlDatabase *next;			/* in the list of those that are free */
 };
 
+/* A thread that waits for a connection, on its stack. */
+typedef struct Waiter
+{
+	pthread_cond_t called;
+	AlDatabase *db;				/* what it was given; NULL: nothing yet */
+	struct Waiter *next;
+} Waiter;
+
 static const AlConfig *config;
-static AlExecute execute;
-static AlFinish finish;
-static AlExpire expire;
-static AlDatabase *workers;
-static int	nworkers;
+static AlDatabase *databases;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static AlRequest *first;
-static AlRequest **last = &first;
-static int	queued;
+static pthread_condattr_t monotonic;
+
+/* One of the two lists is empty, always. */
+static Waiter *first;
+static Waiter **last = &first;
 
 /*
- * The worker that went idle last is called first: with few clients the same
- * few connections are used, whose server processes have warm caches.
+ * The connection that came back last is used first: with few clients the same
+ * few are used, whose server processes have warm caches.
  */
-static AlDatabase *idle;
-static bool stopping;
+static AlDatabase *unused;
 static atomic_llong next_attempt;	/* monotonic microseconds */
 
 static void
@@ -328,144 +332,95 @@ al_pool_arg_bytes(AlArgs *args, const char *bytes, size_t len)
 	args->n++;
 }
 
-static AlRequest *
-take(AlDatabase *db)
+/* Waits for what al_pool_give() hands over, until "end" when it is not 0. */
+static AlDatabase *
+wait_in_line(int64_t end)
 {
-	AlRequest  *request;
+	Waiter		waiter = {0};
+	struct timespec when = {.tv_sec = end / 1000000,
+	.tv_nsec = end % 1000000 * 1000};
+	int			failed = 0;
+
+	pthread_cond_init(&waiter.called, &monotonic);
+	*last = &waiter;
+	last = &waiter.next;
+	while (waiter.db == NULL && failed == 0)
+		failed = end == 0 ? pthread_cond_wait(&waiter.called, &lock) :
+			pthread_cond_timedwait(&waiter.called, &lock, &when);
+	if (waiter.db == NULL)
+	{
+		Waiter	  **link = &first;
+
+		while (*link != &waiter)
+			link = &(*link)->next;
+		*link = waiter.next;
+		if (last == &waiter.next)
+			last = link;
+	}
+	pthread_cond_destroy(&waiter.called);
+	return waiter.db;
+}
+
+/*
+ * A connection for the calling thread alone, in the order of asking; NULL when
+ * none was free for that many milliseconds.  AL_POOL_PATIENT waits on.
+ */
+AlDatabase *
+al_pool_take(int milliseconds)
+{
+	AlDatabase *db;
 
 	pthread_mutex_lock(&lock);
-	while (first == NULL && !stopping)
+	db = unused;
+	if (db)
+		unused = db->next;
+	else
+		db = wait_in_line(milliseconds == AL_POOL_PATIENT ? 0 :
+						  al_request_now() + (int64_t) milliseconds * 1000);
+	pthread_mutex_unlock(&lock);
+	return db;
+}
+
+void
+al_pool_give(AlDatabase *db)
+{
+	pthread_mutex_lock(&lock);
+	if (first)
 	{
-		db->idle = true;
-		db->next_idle = idle;
-		idle = db;
-		while (db->idle && !stopping)
-			pthread_cond_wait(&db->wakeup, &lock);
-	}
-	request = first;
-	if (request)
-	{
-		first = request->next;
+		Waiter	   *waiter = first;
+
+		first = waiter->next;
 		if (first == NULL)
 			last = &first;
-		queued--;
+		waiter->db = db;
+		pthread_cond_signal(&waiter->called);
 	}
-	pthread_mutex_unlock(&lock);
-	return request;
-}
-
-static void *
-work(void *arg)
-{
-	AlDatabase *db = arg;
-	AlRequest  *request;
-
-	while ((request = take(db)) != NULL)
+	else
 	{
-		execute(db, request);
-		finish(request);
-	}
-	disconnect(db);
-	return NULL;
-}
-
-/*
- * Hands a request to the workers; false when they have stopped.  The queue is
- * bounded by the number of connections, but for detached requests, which have
- * been answered and are refused when too many of them wait.
- */
-bool
-al_pool_submit(AlRequest *request)
-{
-	bool		accepted;
-
-	pthread_mutex_lock(&lock);
-	accepted =
-		!stopping && (!request->detached ||
-					  queued < config->max_connections * QUEUE_PER_CONNECTION);
-	if (accepted)
-	{
-		request->next = NULL;
-		request->queued = al_request_now();
-		*last = request;
-		last = &request->next;
-		queued++;
-		if (idle)
-		{
-			AlDatabase *db = idle;
-
-			idle = db->next_idle;
-			db->idle = false;
-			pthread_cond_signal(&db->wakeup);
-		}
-	}
-	pthread_mutex_unlock(&lock);
-	return accepted;
-}
-
-/*
- * Gives up the requests that have waited too long: they are answered now, and
- * wait on for their record alone; but when too many do, without one.
- */
-void
-al_pool_expire(void)
-{
-	int64_t		limit = al_request_now() - (int64_t) config->queue_timeout * 1000;
-	int			bound = config->max_connections * QUEUE_PER_CONNECTION;
-	AlRequest **link = &first;
-
-	pthread_mutex_lock(&lock);
-	while (*link && (*link)->queued < limit)
-	{
-		AlRequest  *request = *link;
-		bool		record = queued <= bound;
-
-		if (request->detached || record)
-			link = &request->next;
-		else
-		{
-			*link = request->next;
-			if (last == &request->next)
-				last = link;
-			queued--;
-		}
-		if (!request->detached)
-			expire(request, record);
+		db->next = unused;
+		unused = db;
 	}
 	pthread_mutex_unlock(&lock);
 }
 
 bool
-al_pool_start(const AlConfig *with, AlExecute on_execute, AlFinish on_finish,
-			  AlExpire on_expire)
+al_pool_start(const AlConfig *with)
 {
 	config = with;
-	execute = on_execute;
-	finish = on_finish;
-	expire = on_expire;
-	workers = calloc((size_t) config->pool_size, sizeof(AlDatabase));
-	if (workers == NULL)
+	databases = calloc((size_t) config->pool_size, sizeof(AlDatabase));
+	if (databases == NULL || pthread_condattr_init(&monotonic) != 0 ||
+		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0)
 		return false;
-	for (nworkers = 0; nworkers < config->pool_size; nworkers++)
-	{
-		pthread_cond_init(&workers[nworkers].wakeup, NULL);
-		if (pthread_create(&workers[nworkers].thread, NULL, work,
-						   &workers[nworkers]) != 0)
-			return false;
-	}
+	for (int i = 0; i < config->pool_size; i++)
+		al_pool_give(&databases[i]);
 	return true;
 }
 
-/* Finishes what is queued, then ends the workers. */
+/* No thread uses a connection any more. */
 void
 al_pool_stop(void)
 {
-	pthread_mutex_lock(&lock);
-	stopping = true;
-	for (int i = 0; i < nworkers; i++)
-		pthread_cond_signal(&workers[i].wakeup);
-	pthread_mutex_unlock(&lock);
-	for (int i = 0; i < nworkers; i++)
-		pthread_join(workers[i].thread, NULL);
-	free(workers);
+	for (int i = 0; i < config->pool_size; i++)
+		disconnect(&databases[i]);
+	free(databases);
 }

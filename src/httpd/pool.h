@@ -1,7 +1,7 @@
 /*
  * src/httpd/pool.h
  *
- * Worker threads, each with a database connection of its own.
+ * Database connections, one thread at a time.
  */
 #ifndef AUDIT_LOG_POOL_H
 #define AUDIT_LOG_POOL_H
@@ -10,6 +10,7 @@
 
 #define AL_MAX_STATEMENTS 32
 #define AL_MAX_ARGS 40
+#define AL_POOL_PATIENT (-1)
 
 /* A statement, prepared once a connection when it is first used. */
 typedef struct AlStatement
@@ -37,15 +38,9 @@ typedef enum AlLoss
 
 typedef struct AlDatabase AlDatabase;
 
-typedef void (*AlExecute) (AlDatabase *db, AlRequest *request);
-typedef void (*AlFinish) (AlRequest *request);
-typedef void (*AlExpire) (AlRequest *request, bool record);
-
-extern bool
-			al_pool_start(const AlConfig *config, AlExecute execute, AlFinish finish,
-						  AlExpire expire);
-extern bool al_pool_submit(AlRequest *request);
-extern void al_pool_expire(void);
+extern bool al_pool_start(const AlConfig *config);
+extern AlDatabase *al_pool_take(int milliseconds);
+extern void al_pool_give(AlDatabase *db);
 extern void al_pool_stop(void);
 extern PGresult *al_pool_run(AlDatabase *db, const AlStatement *statement,
 							 const AlArgs *args, AlLoss *loss);

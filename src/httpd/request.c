@@ -1,9 +1,11 @@
 /*
  * src/httpd/request.c
  *
- * The way of a request: an event loop of libmicrohttpd reads it, a worker
- * answers it, the event loop sends the answer.  While a worker has it the
- * connection is suspended, so a slow statement holds up nobody else.
+ * The way of a request: the thread that libmicrohttpd has for its connection
+ * reads it, takes a database connection for one statement, which makes the
+ * answer and the record, gives it back, and sends the answer.  So a slow
+ * client has no database connection, a slow statement holds up nobody else,
+ * and no request is handed from one thread to another.
  *
  * What libmicrohttpd cannot parse (a header without a colon, headers far past
  * the limit) it refuses itself; such a thing never becomes a request and
@@ -24,11 +26,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "later.h"
 #include "pool.h"
 #include "request.h"
 #include "respond.h"
 #include "routes.h"
 #include "syntax.h"
+#include "work.h"
 
 struct AlConnection
 {
@@ -209,6 +213,16 @@ make_id(char id[AL_REQUEST_ID_LENGTH + 1])
 	return true;
 }
 
+/* Never counted nowhere in between, which draining would take for the end. */
+static void
+enter(AlRequest *request, atomic_long *stage)
+{
+	atomic_fetch_add(stage, 1);
+	if (request->stage)
+		atomic_fetch_sub(request->stage, 1);
+	request->stage = stage;
+}
+
 static void
 release(AlRequest *request)
 {
@@ -250,7 +264,7 @@ al_request_begin(void *cls, const char *target, struct MHD_Connection *mhd)
 		return NULL;
 	}
 	atomic_fetch_add(&al_counters.requests, 1);
-	atomic_fetch_add(&al_counters.reading, 1);
+	enter(request, &al_counters.reading);
 	return request;
 }
 
@@ -266,10 +280,7 @@ al_request_end(void *cls, struct MHD_Connection *mhd, void **state,
 	if (request == NULL)
 		return;
 	*state = NULL;
-	if (request->answered)
-		atomic_fetch_sub(&al_counters.sending, 1);
-	else
-		atomic_fetch_sub(&al_counters.reading, 1);
+	atomic_fetch_sub(request->stage, 1);
 	/* the next request of this connection has its own time */
 	set_deadline(request->connection, true);
 	release(request);
@@ -383,34 +394,23 @@ static enum MHD_Result
 send_answer(AlRequest *request)
 {
 	set_deadline(request->connection, true);
-	atomic_fetch_add(&al_counters.sending, 1);
+	enter(request, &al_counters.sending);
 	return al_respond_send(request);
 }
 
-/* Answers now and leaves the record to a worker. */
+/* Answers now and leaves the record for later. */
 static enum MHD_Result
 send_detached(AlRequest *request)
 {
-	request->answered = true;
 	request->detached = true;
-	atomic_fetch_sub(&al_counters.reading, 1);
 	atomic_fetch_add(&request->references, 1);
 	atomic_fetch_add(&al_counters.handling, 1);
-	if (!al_pool_submit(request))
+	if (!al_later_submit(request))
 	{
 		atomic_fetch_sub(&al_counters.handling, 1);
 		atomic_fetch_add(&al_counters.unrecorded, 1);
 		release(request);
 	}
-	return send_answer(request);
-}
-
-/* Answers what never became a request, and so has no record. */
-static enum MHD_Result
-send_unrecorded(AlRequest *request)
-{
-	request->answered = true;
-	atomic_fetch_sub(&al_counters.reading, 1);
 	return send_answer(request);
 }
 
@@ -450,8 +450,8 @@ look_at_headers(AlRequest *request, const char *method, const char *version)
 		return MHD_YES;
 	/* Not a byte of its body is read, nor waited for. */
 	al_respond_error(request, fault.status, fault.message);
-	return fault.first_line ? send_unrecorded(request) :
-		send_detached(request);
+	/* a bad first line never became a request, and so has no record */
+	return fault.first_line ? send_answer(request) : send_detached(request);
 }
 
 /*
@@ -512,6 +512,37 @@ choose_answer(AlRequest *request)
 		al_routes_choose(request);
 }
 
+/*
+ * Runs the request's statement and sends what comes of it.  libmicrohttpd's
+ * timeout, which counts the client's silence, rests meanwhile; set anew, it
+ * begins anew.
+ */
+static enum MHD_Result
+send_from_database(AlRequest *request)
+{
+	AlDatabase *db;
+
+	enter(request, &al_counters.handling);
+	set_deadline(request->connection, false);
+	MHD_set_connection_option(request->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0);
+	db = al_pool_take(config->queue_timeout);
+	if (db)
+	{
+		al_work_execute(db, request);
+		al_pool_give(db);
+	}
+	MHD_set_connection_option(request->mhd, MHD_CONNECTION_OPTION_TIMEOUT,
+							  (unsigned int) config->idle_timeout);
+	if (db == NULL)
+	{
+		al_respond_error(request, 503,
+						 "All database connections are busy; try again");
+		request->work = AL_WORK_RECORD;
+		return send_detached(request);
+	}
+	return send_answer(request);
+}
+
 enum MHD_Result
 al_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
 				  const char *method, const char *version, const char *upload,
@@ -525,61 +556,18 @@ al_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
 		return MHD_NO;
 	if (!request->seen)
 		return look_at_headers(request, method, version);
-	if (request->answered)
-		return send_answer(request);
 	if (*upload_len != 0)
 		return take_body(request, upload, upload_len);
 
 	choose_answer(request);
-	if (request->detached)
-		return send_detached(request);
-	atomic_fetch_sub(&al_counters.reading, 1);
-	atomic_fetch_add(&al_counters.handling, 1);
-	set_deadline(request->connection, false);
-	MHD_suspend_connection(mhd);
-	if (!al_pool_submit(request))
-	{
-		/* it came after the last moment of draining */
-		al_respond_error(request, 503, "The service is stopping");
-		al_request_finish(request);
-	}
-	return MHD_YES;
+	return request->detached ? send_detached(request) :
+		send_from_database(request);
 }
 
-/* A worker is done with it. */
+/* Its record was left for later, and is written. */
 void
-al_request_finish(AlRequest *request)
+al_request_recorded(AlRequest *request)
 {
 	atomic_fetch_sub(&al_counters.handling, 1);
-	if (request->detached)
-		release(request);
-	else
-	{
-		request->answered = true;
-		MHD_resume_connection(request->mhd);
-	}
-}
-
-/*
- * No worker came for it in time.  Its answer says so; "record" leaves it in
- * the workers' queue, for its record.
- */
-void
-al_request_expire(AlRequest *request, bool record)
-{
-	al_respond_error(request, 503,
-					 "All database connections are busy; try again");
-	request->work = AL_WORK_RECORD;
-	request->answered = true;
-	if (record)
-	{
-		request->detached = true;
-		atomic_fetch_add(&request->references, 1);
-	}
-	else
-	{
-		atomic_fetch_add(&al_counters.unrecorded, 1);
-		atomic_fetch_sub(&al_counters.handling, 1);
-	}
-	MHD_resume_connection(request->mhd);
+	release(request);
 }

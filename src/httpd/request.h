@@ -2,8 +2,8 @@
  * src/httpd/request.h
  *
  * One HTTP request from its first byte to its last, and the connection it
- * came on.  A request belongs to one thread at a time: to its event loop
- * while it arrives and leaves, to a worker in between.
+ * came on.  A request belongs to the thread of its connection, and from its
+ * answer on also to one that writes its record, if that was left for later.
  */
 #ifndef AUDIT_LOG_REQUEST_H
 #define AUDIT_LOG_REQUEST_H
@@ -32,7 +32,7 @@ typedef enum AlMethod
 	AL_OTHER = 128
 } AlMethod;
 
-/* What a worker does for a request; see routes.c. */
+/* What the database does for a request; see routes.c. */
 typedef enum AlWork
 {
 	AL_WORK_RECORD,				/* the answer stands, only its record is due */
@@ -74,12 +74,12 @@ typedef struct AlRequest
 {
 	struct MHD_Connection *mhd;
 	AlConnection *connection;
-	struct AlRequest *next;		/* in the workers' queue */
-	atomic_int	references;		/* event loop, and worker when detached */
+	atomic_long *stage;			/* counter of where it is now */
+	struct AlRequest *next;		/* of those whose record is due */
+	atomic_int	references;		/* its connection, and its record when detached */
 
 	char		id[AL_REQUEST_ID_LENGTH + 1];
 	int64_t		started;		/* monotonic microseconds */
-	int64_t		queued;			/* the same, when it was last queued */
 	char	   *target;			/* request target as it came */
 	char	   *path;			/* the same, printable, for records and logs */
 	char		method_name[32];
@@ -95,7 +95,6 @@ typedef struct AlRequest
 	bool		is_form;		/* "params" are the body's pairs */
 	bool		too_large;
 	bool		seen;			/* headers were looked at */
-	bool		answered;		/* the answer is ready */
 	bool		detached;		/* answered before its record is written */
 
 	AlWork		work;
@@ -112,7 +111,7 @@ typedef struct AlCounters
 {
 	atomic_ulong accepted;		/* connections, ever */
 	atomic_long active;			/* connections, now */
-	atomic_long handling;		/* requests with a worker or in its queue */
+	atomic_long handling;		/* requests in, or due in, the database */
 	atomic_long reading;		/* requests that are arriving */
 	atomic_long sending;		/* answers on their way */
 	atomic_ulong requests;		/* ever */
@@ -138,8 +137,7 @@ extern void al_request_end(void *cls, struct MHD_Connection *mhd, void **state,
 extern void
 			al_request_connection(void *cls, struct MHD_Connection *mhd, void **state,
 								  enum MHD_ConnectionNotificationCode what);
-extern void al_request_finish(AlRequest *request);
-extern void al_request_expire(AlRequest *request, bool record);
+extern void al_request_recorded(AlRequest *request);
 extern void al_request_cut_slow(void);
 extern void al_request_drain(void);
 extern bool al_request_is_draining(void);

@@ -17,7 +17,7 @@ typedef struct Route
 	const char *path;			/* a "*" segment is the key */
 	unsigned int methods;
 	AlWork		work;
-	void		(*answer) (AlRequest *request); /* NULL: the worker makes it */
+	void		(*answer) (AlRequest *request); /* NULL: a statement makes it */
 } Route;
 
 static void answer_live(AlRequest *request);

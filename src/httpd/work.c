@@ -1,7 +1,7 @@
 /*
  * src/httpd/work.c
  *
- * What a worker does for a request: one SQL statement that makes the answer
+ * What the database does for a request: one SQL statement that makes the answer
  * and writes the request's record, in one round trip and one transaction.
  *
  * So a change and the record of the request that made it are there together

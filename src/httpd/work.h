@@ -1,7 +1,7 @@
 /*
  * src/httpd/work.h
  *
- * What a worker does for a request.
+ * What the database does for a request.
  */
 #ifndef AUDIT_LOG_WORK_H
 #define AUDIT_LOG_WORK_H
