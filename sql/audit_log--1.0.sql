@@ -3741,11 +3741,14 @@ BEGIN ATOMIC
 				SELECT FROM audit.checkpoint_keys k
 				WHERE k.own AND k.first_size <= b.size
 					AND b.size <= COALESCE(k.last_size, b.size))
-			/* Base64 of an id and what follows begins with that of the id. */
+			/*
+			 * Base64 of an id and what follows begins with that of the id.  The
+			 * dash before the name has no form in some encodings.
+			 */
 			AND NOT EXISTS (
 				SELECT FROM audit.checkpoint_keys k
 					JOIN audit.ledger_signatures s
-						ON strpos(s.line, ' ' || k.name || ' ' || left(encode(decode(k.key_hash, 'hex'), 'base64'), 5)) > 0
+						ON strpos(s.line, k.name || ' ' || left(encode(decode(k.key_hash, 'hex'), 'base64'), 5)) > 0
 				WHERE s.size = b.size AND s.generation = b.generation)) AS u
 	GROUP BY u.run
 	UNION ALL

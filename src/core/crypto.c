@@ -1120,7 +1120,10 @@ al_crypto_read_timestamp(const void *reply, size_t len,
 	ERR_clear_error();
 	status = find_token(reply, len, stamp, err);
 	if (status != AL_OK)
+	{
+		ERR_clear_error();
 		return status;
+	}
 	pos = stamp->token;
 	token = d2i_PKCS7(NULL, &pos, (long) stamp->token_len);
 	if (token == NULL || pos != stamp->token + stamp->token_len)
