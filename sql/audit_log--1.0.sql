@@ -3954,7 +3954,7 @@ SELECT pg_catalog.pg_extension_config_dump('audit.ledger_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_anchors', '');
 
 /* The HTTP API reads and checks the ledger as the owner of the log. */
-GRANT EXECUTE ON FUNCTION audit.leaf(uuid),
+GRANT EXECUTE ON FUNCTION audit.leaf(uuid), audit.waiting(),
 	audit.ledger_inner_hash(text, bytea, text), audit.sha256(bytea),
 	audit.utf8_bytes(text), audit.json_string(text)
 	TO audit_log_owner;
