@@ -128,20 +128,33 @@ CREATE TABLE audit.tracking_rules
 
 /* --------------------------------------------------------------- indexes */
 
-/*
- * The server has no operator class of BRIN for xid8.  The functions are those
- * of its minmax classes for any type that is ordered.
- */
-CREATE OPERATOR CLASS audit.xid8_minmax_ops FOR TYPE xid8 USING brin AS
+/* For the indexes on txid, which the server has no class of BRIN for. */
+CREATE FUNCTION audit.txid_range_info(internal) RETURNS internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_txid_range_info';
+CREATE FUNCTION audit.txid_range_add(internal, internal, internal, internal) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_txid_range_add';
+CREATE FUNCTION audit.txid_range_consistent(internal, internal, internal) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_txid_range_consistent';
+CREATE FUNCTION audit.txid_range_union(internal, internal, internal) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'audit_log_txid_range_union';
+REVOKE ALL ON FUNCTION audit.txid_range_info(internal),
+	audit.txid_range_add(internal, internal, internal, internal),
+	audit.txid_range_consistent(internal, internal, internal),
+	audit.txid_range_union(internal, internal, internal) FROM PUBLIC;
+CREATE OPERATOR CLASS audit.txid_range_ops FOR TYPE xid8 USING brin AS
 	OPERATOR 1 < (xid8, xid8),
 	OPERATOR 2 <= (xid8, xid8),
 	OPERATOR 3 = (xid8, xid8),
 	OPERATOR 4 >= (xid8, xid8),
 	OPERATOR 5 > (xid8, xid8),
-	FUNCTION 1 pg_catalog.brin_minmax_opcinfo(internal),
-	FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
-	FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
-	FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
+	FUNCTION 1 audit.txid_range_info(internal),
+	FUNCTION 2 audit.txid_range_add(internal, internal, internal, internal),
+	FUNCTION 3 audit.txid_range_consistent(internal, internal, internal),
+	FUNCTION 4 audit.txid_range_union(internal, internal, internal);
 
 CREATE INDEX audit_objects_request_id_idx ON audit.audit_objects (request_id)
 	WHERE request_id IS NOT NULL;
@@ -150,13 +163,13 @@ CREATE INDEX audit_objects_entity_key_idx ON audit.audit_objects (entity_key, id
 CREATE INDEX audit_objects_expire_idx ON audit.audit_objects (expire)
 	WHERE expire IS NOT NULL;
 CREATE INDEX audit_objects_txid_idx ON audit.audit_objects
-	USING brin (txid audit.xid8_minmax_ops) WITH (pages_per_range = 64);
+	USING brin (txid audit.txid_range_ops) WITH (pages_per_range = 64);
 
 CREATE INDEX audit_requests_request_id_idx ON audit.audit_requests (request_id);
 CREATE INDEX audit_requests_expire_idx ON audit.audit_requests (expire)
 	WHERE expire IS NOT NULL;
 CREATE INDEX audit_requests_txid_idx ON audit.audit_requests
-	USING brin (txid audit.xid8_minmax_ops) WITH (pages_per_range = 64);
+	USING brin (txid audit.txid_range_ops) WITH (pages_per_range = 64);
 
 CREATE INDEX signing_keys_id_idx ON audit.signing_keys (id);
 

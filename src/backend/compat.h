@@ -6,10 +6,12 @@
 #ifndef AUDIT_LOG_COMPAT_H
 #define AUDIT_LOG_COMPAT_H
 
+#include "access/brin_internal.h"
 #include "access/genam.h"
 #include "executor/executor.h"
 #include "nodes/tidbitmap.h"
 #include "storage/proc.h"
+#include "utils/rel.h"
 #include "utils/tuplesort.h"
 
 /* The number of this backend's running top-level transaction. */
@@ -29,6 +31,31 @@ al_compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot,
 								 false);
 #else
 	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
+/*
+ * Before insertions into a BRIN index by an IndexInfo that outlives the
+ * statement.  What the access method keeps there, in "lasting", describes the
+ * index and refers to it as it was opened then.  Since version 17 it holds
+ * pages as well, and is good for one statement only.
+ */
+static inline void
+al_compat_brin_insert_begin(Relation index, IndexInfo *info,
+							MemoryContext lasting, MemoryContext statement)
+{
+#if PG_VERSION_NUM >= 170000
+	info->ii_Context = statement;
+	info->ii_AmCache = NULL;	/* an error may have left it behind */
+#else
+	BrinDesc   *desc = info->ii_AmCache;
+
+	info->ii_Context = lasting;
+	if (desc)
+	{
+		desc->bd_index = index;
+		desc->bd_tupdesc = RelationGetDescr(index);
+	}
 #endif
 }
 

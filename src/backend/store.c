@@ -554,9 +554,8 @@ fill_range_index(AlTarget *target, int i, Relation rel, Relation index,
 	Datum		last = 0;
 	bool		last_isnull = false;
 
-	/* What it keeps during a statement refers to the opened index. */
-	info->ii_Context = target->row_context;
-	info->ii_AmCache = NULL;
+	al_compat_brin_insert_begin(index, info, target->context,
+								target->row_context);
 	for (int n = 0; n < nslots; n++)
 	{
 		BlockNumber page = ItemPointerGetBlockNumber(&slots[n]->tts_tid);
@@ -573,7 +572,6 @@ fill_range_index(AlTarget *target, int i, Relation rel, Relation index,
 		last_isnull = isnull;
 	}
 	al_compat_index_insert_done(index, info);
-	info->ii_AmCache = NULL;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(target->row_context);
 }
