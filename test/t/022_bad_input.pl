@@ -115,12 +115,13 @@ my %sense = (
 	'audit.requests' => '(SELECT r FROM audit.requests r LIMIT 1)',
 );
 
+# An argument of type internal is one that no SQL can give.
 my @functions;
 for (split /\n/, sql(q{SELECT format('%I.%I', n.nspname, p.proname) || '|' || coalesce(array_to_string(ARRAY(
 		SELECT format('%s %s', p.proargnames[a.n], format_type(a.type, NULL))
 		FROM unnest(p.proargtypes) WITH ORDINALITY AS a(type, n) ORDER BY a.n), '|'), '')
 	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-	WHERE n.nspname = 'audit' ORDER BY p.oid}))
+	WHERE n.nspname = 'audit' AND 'internal'::regtype <> ALL (p.proargtypes::oid[]) ORDER BY p.oid}))
 {
 	my ($name, @args) = split /\|/;
 	push @functions, { name => $name, args => [ map { [ split / /, $_, 2 ] } @args ] };

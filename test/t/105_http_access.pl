@@ -327,12 +327,13 @@ is($node->safe_psql($db, 'SELECT coalesce(string_agg(oid::regprocedure::text, $$
 my @functions = split /\n/, $node->safe_psql($db, q{
 	SELECT format('%s|SELECT %I.%I(%s)%s', p.oid::regprocedure, n.nspname, p.proname,
 		(SELECT string_agg('s.a' || i, ', ' ORDER BY i) FROM generate_series(1, p.pronargs) i),
-		(SELECT ' FROM (SELECT ' || string_agg('NULL::' || CASE WHEN t IN ('internal'::regtype, 'anyelement'::regtype) THEN 'text'
+		(SELECT ' FROM (SELECT ' || string_agg('NULL::' || CASE WHEN t = 'anyelement'::regtype THEN 'text'
 				ELSE format_type(t, NULL) END || ' AS a' || i, ', ') || ' OFFSET 0) s'
 			FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(t, i)))
 	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 	WHERE p.prokind = 'f' AND nspname IN ('audit', 'public') AND NOT has_function_privilege('web', p.oid, 'EXECUTE')
-		AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)});
+		AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+		AND 'internal'::regtype <> ALL (p.proargtypes::oid[])});
 cmp_ok(scalar @functions, '>', 20, 'there are functions that it must not call');
 like(join("\n", @functions), qr/secret_function/, 'not only ours');
 $script = join '', map { /(.*)\|(.*)/ && "\\warn @ $1\n$2;\n" } @functions;
