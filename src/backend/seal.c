@@ -6,7 +6,8 @@
  * One sealer at a time: it holds ExclusiveLock on audit.ledger_blocks until
  * its transaction ends.  The order of what follows must not change:
  *
- *	lock		nobody else can add a block
+ *	lock		nobody else can add a block, nor rewrite the tables of the
+ *				records: by an older snapshot they would be empty
  *	snapshot	a new one, taken under the lock: with an older one the block
  *				could miss what its predecessor's snapshot has already seen,
  *				or be computed from another predecessor
@@ -39,7 +40,6 @@
 #include "port/pg_bswap.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
-#include "storage/predicate.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -94,6 +94,8 @@ al_seal_lock(const char *command)
 				 errhint("Call it outside of savepoints and of blocks with an EXCEPTION clause.")));
 	rel = al_store_open_read(AL_BLOCKS);
 	LockRelation(rel, ExclusiveLock);
+	for (int s = 0; s < AL_STREAMS; s++)
+		al_store_close(al_store_open_read(s));
 	al_store_close(al_store_open(AL_BUNDLES));
 	al_store_close(al_store_open(AL_NODES));
 	al_store_close(al_store_open(AL_BLOCKS));
