@@ -73,6 +73,24 @@ SELECT count(*) FROM (
 WHERE wrong;
 RESET maintenance_work_mem;
 
+-- ------------------------------------- what was sealed is not read once more
+CREATE FUNCTION share_read() RETURNS numeric LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT audit.waiting()' INTO plan;
+	RETURN ((plan->0->'Plan'->>'Shared Hit Blocks')::numeric + (plan->0->'Plan'->>'Shared Read Blocks')::numeric)
+		/ (pg_relation_size('audit.audit_objects') / current_setting('block_size')::int);
+END
+$$;
+INSERT INTO goods SELECT g, 'all at once' FROM generate_series(10001, 40000) g;
+SELECT audit.seal();
+SELECT waiting, share_read() < 0.3 AS little FROM audit.status;
+-- nor after another transaction
+INSERT INTO goods VALUES (40001, 'alone');
+SELECT audit.seal();
+SELECT waiting, share_read() < 0.3 AS little FROM audit.status;
+
 -- ------------------------------------------ records where older ones have been
 SELECT set_config('audit.record_ttl', '1', false);
 UPDATE goods SET t = 'expires' WHERE id <= 4000;
@@ -82,7 +100,7 @@ RESET audit.record_ttl;
 UPDATE goods SET t = 'behind them' WHERE id = 1;
 SELECT audit.purge() > 0 AS purged;
 VACUUM audit.audit_objects;
-UPDATE goods SET t = 'in old places' WHERE id > 6000;
+UPDATE goods SET t = 'in old places' WHERE id BETWEEN 6001 AND 9000;
 SELECT count(*) > 1000 AS reused FROM audit.audit_objects o
 WHERE entity->>'t' = 'in old places' AND ctid < (SELECT ctid FROM audit.audit_objects b WHERE b.entity->>'t' = 'behind them');
 SELECT audit.seal();

@@ -6,9 +6,14 @@
  *
  * Unlike the server's minmax classes it counts ahead.  Transactions only
  * grow, so in a range that has a summary each would have to raise the highest
- * value, and log that.  It is raised by more than is needed instead; what
- * follows finds itself covered.  An index that names a few pages too many
- * does no harm, as it is lossy anyway.
+ * value, and log that.  Where one follows the other it is raised by more than
+ * is needed instead; what comes next finds itself covered.
+ *
+ * An index that names too many pages gives no wrong answer, but the sealer
+ * reads them each time until the transactions that were counted have passed.
+ * So nothing is counted ahead for the first transaction that comes to a
+ * range, nor for the first after a while: one that is big fills many ranges
+ * alone, and they shall not be read again.
  */
 #include "postgres.h"
 
@@ -61,22 +66,42 @@ cover(BrinValues *range, uint64 lowest, uint64 highest)
 	if (range->bv_allnulls ||
 		highest > DatumGetUInt64(range->bv_values[HIGHEST]))
 	{
-		range->bv_values[HIGHEST] =
-			UInt64GetDatum(highest < PG_UINT64_MAX - AHEAD ?
-						   highest + AHEAD : PG_UINT64_MAX);
+		range->bv_values[HIGHEST] = UInt64GetDatum(highest);
 		changed = true;
 	}
 	range->bv_allnulls = false;
 	return changed;
 }
 
+/*
+ * What to raise the highest value to.  The more transactions a range may hold
+ * the further it is, up to a limit: a range that two big ones share is not
+ * read again for long either.
+ */
+static uint64
+count_ahead(const BrinValues *range, uint64 txid)
+{
+	uint64		lowest;
+	uint64		highest;
+
+	if (range->bv_allnulls)
+		return txid;
+	lowest = DatumGetUInt64(range->bv_values[LOWEST]);
+	highest = DatumGetUInt64(range->bv_values[HIGHEST]);
+	if (txid <= highest || txid - highest > AHEAD ||
+		txid > PG_UINT64_MAX - AHEAD)
+		return txid;
+	return txid + Min(txid - lowest, AHEAD);
+}
+
 /* Adds a record's transaction, which is never null. */
 Datum
 audit_log_txid_range_add(PG_FUNCTION_ARGS)
 {
+	BrinValues *range = (BrinValues *) PG_GETARG_POINTER(1);
 	uint64		txid = DatumGetUInt64(PG_GETARG_DATUM(2));
 
-	PG_RETURN_BOOL(cover((BrinValues *) PG_GETARG_POINTER(1), txid, txid));
+	PG_RETURN_BOOL(cover(range, txid, count_ahead(range, txid)));
 }
 
 /* Could a value of the range fit the condition? */
