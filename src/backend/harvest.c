@@ -31,6 +31,7 @@
 #include "access/relscan.h"
 #include "access/stratnum.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -270,7 +271,8 @@ find_pages(const AlHarvest *harvest, Relation index)
 	const AlTxids *before = harvest->before;
 	uint64		end = harvest->until[harvest->nblocks - 1]->xmax;
 	uint64		first = before->xmax;
-	uint64		near = Max(NEAR_TXIDS, end > first ? end - first : 0);
+	uint64		now = Min(end, U64FromFullTransactionId(ReadNextFullTransactionId()));
+	uint64		near = Max(NEAR_TXIDS, now > first ? now - first : 0);
 	TIDBitmap  *pages = tbm_create(work_mem * (Size) 1024, NULL);
 	IndexScanDesc scan = al_compat_index_beginscan_bitmap(index,
 														  harvest->snapshot,

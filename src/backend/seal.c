@@ -575,12 +575,15 @@ int64
 al_seal_waiting(Snapshot snapshot, int64 most)
 {
 	AlHarvest  *harvest = al_harvest_begin(snapshot, 0);
+	AlTxids    *until = snapshot_txids(snapshot, 0);
 	AlBlock		last;
 	bool		active = al_ledger_last_block(snapshot, &last);
-	int64		count = al_harvest_count(harvest,
-										 active ? last.snapshot : NULL,
-										 all_txids(), most);
+	int64		count;
 
+	/* The caller's own transaction counts, and those of another cluster. */
+	until->xmax = PG_UINT64_MAX;
+	count = al_harvest_count(harvest, active ? last.snapshot : NULL, until,
+							 most);
 	al_harvest_end(harvest);
 	return count;
 }

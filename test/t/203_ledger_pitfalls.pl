@@ -120,6 +120,25 @@ $node->safe_psql($other, q{CREATE TABLE t (id int); SELECT audit.enable('t')});
 	clean($node, $other, 'the purge');
 }
 
+# --------------------------------------------- a transaction that goes on long
+
+# What was committed since is not read again because of it.
+my $busy = AuditLog::create_db($node, 'busy');
+$node->safe_psql($busy, q{CREATE TABLE t (id int); SELECT audit.enable('t'); SELECT audit.seal()});
+{
+	my $old = $node->background_psql($busy, on_error_stop => 1);
+	$old->query_safe('BEGIN; INSERT INTO t VALUES (0);');
+	is($node->safe_psql($busy, 'INSERT INTO t SELECT generate_series(1, 20000); SELECT audit.seal()'), 20000, 'others are sealed before it');
+	my ($hit, $read) = $node->safe_psql($busy, 'SELECT audit.waiting(); EXPLAIN (ANALYZE, BUFFERS) SELECT audit.waiting()') =~ /shared hit=(\d+)(?: read=(\d+))?/ or die;
+	my $pages = $node->safe_psql($busy, q{SELECT pg_relation_size('audit.audit_objects') / current_setting('block_size')::int});
+	cmp_ok($hit + ($read // 0), '<', $pages * 0.3, 'their pages are not read again');
+	$old->query_safe('COMMIT;');
+	$old->quit;
+	is($node->safe_psql($busy, 'SELECT waiting FROM audit.status'), 1, 'until it ends it does not wait, then it does');
+	is($node->safe_psql($busy, 'SELECT audit.seal()'), 1, 'and is sealed');
+	clean($node, $busy, 'the long transaction');
+}
+
 # -------------------------------------------- publishing before it is durable
 
 my $file = (glob "$dir/checkpoints/*shop.checkpoint")[0];
