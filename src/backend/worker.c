@@ -92,6 +92,12 @@ run(void (*step) (void), const char *activity, MemoryContext context,
 	{
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
+
+		/*
+		 * Every writer would look like one that changes what we have read, and
+		 * fail where the server's default is to be serializable.
+		 */
+		XactIsoLevel = XACT_READ_COMMITTED;
 		PushActiveSnapshot(GetTransactionSnapshot());
 		pgstat_report_activity(STATE_RUNNING, activity);
 		if (OidIsValid(get_extension_oid("audit_log", true)))

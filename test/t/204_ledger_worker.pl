@@ -46,6 +46,23 @@ is(-e $file && (stat $file)[2] & 07777, 0644, 'there is a checkpoint file to be 
 ok(!glob("$dir/checkpoints/*.new"), 'and nothing beside it');
 like(slurp_file($node->logfile), qr/LOG:  audit ledger of database "shop": \S+ \d+ \S{44}$/m, 'the log has a line of each checkpoint');
 
+# Where transactions are serializable, the worker is no reader in the way of
+# those that write.
+$node->append_conf('postgresql.conf', "default_transaction_isolation = serializable\n");
+$node->reload;
+my $open = $node->background_psql('shop', on_error_stop => 1);
+$open->query_safe('BEGIN; SELECT 1;');
+{
+	local $ENV{PGOPTIONS} = '-c default_transaction_isolation=read\\ committed';
+	my $size = sql('INSERT INTO things VALUES (10); SELECT size FROM audit.status');
+	eventually("SELECT size > $size FROM audit.status", 'it seals under that default');
+	is(sql(q{SELECT DISTINCT relation::regclass FROM pg_locks WHERE mode = 'SIReadLock'}), '', 'and takes no part in serializable conflicts');
+}
+$open->query_safe('COMMIT');
+$open->quit;
+$node->append_conf('postgresql.conf', "default_transaction_isolation = 'read committed'\n");
+$node->reload;
+
 # ------------------------------------------------------------------ failures
 
 # The fork guard: a file that the ledger does not continue
