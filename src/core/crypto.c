@@ -6,8 +6,8 @@
  * Formats: SHA-256 (FIPS 180-4); RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017
  * section 8.2); Ed25519 (RFC 8032); public keys are SubjectPublicKeyInfo
  * (RFC 5280), Ed25519 private keys PrivateKeyInfo (RFC 8410); time stamps are
- * those of RFC 3161.  The id of a key is the first 16 bytes of SHA-256 over its SubjectPublicKeyInfo, in
- * hex.
+ * those of RFC 3161.  The id of a key is the first 16 bytes of SHA-256 over
+ * its SubjectPublicKeyInfo, in hex.
  *
  * What OpenSSL charges for is looking things up by name, so that happens
  * once: the digest is fetched once a process, and each object keeps an
@@ -49,9 +49,9 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
-#include <openssl/rsa.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs7.h>
+#include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/ts.h>
 #include <openssl/x509.h>
