@@ -502,6 +502,68 @@ find_id(Snapshot snapshot, const pg_uuid_t *id, int64 first, int64 end)
 	return found;
 }
 
+/* Does the bundle that a scan stands on begin with an id above another? */
+static bool
+begins_above(AlTableScan *scan, const pg_uuid_t *id)
+{
+	bool		isnull;
+	Datum		value = get(scan, AL_BUNDLE_IDS, &isnull);
+	bytea	   *ids;
+
+	if (isnull)
+		return false;
+	ids = DatumGetByteaPP(value);
+	return VARSIZE_ANY_EXHDR(ids) >= UUID_LEN &&
+		memcmp(VARDATA_ANY(ids), id->data, UUID_LEN) > 0;
+}
+
+/*
+ * Where in [first, end) an id is likely to be: the bundle that would hold it
+ * if ids only grew, which within a block they nearly do.
+ */
+static int64
+guess_bundle(Snapshot snapshot, const pg_uuid_t *id, int64 first, int64 end)
+{
+	AlTableScan scan;
+	int64		guess = first;
+	int64		low = first;
+
+	al_ledger_scan_begin(&scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
+	while (low < end)
+	{
+		int64		middle = low + (end - low) / 2;
+		int64		bundle;
+
+		seek_int8(&scan, BTLessEqualStrategyNumber, F_INT8LE, middle);
+		if (!al_ledger_scan_next(&scan, false))
+			break;
+		bundle = get_int64(&scan, AL_BUNDLE_FIRST_LEAF);
+		if (bundle < low || begins_above(&scan, id))
+			end = Min(bundle, middle);
+		else
+		{
+			guess = bundle;
+			low = bundle + Max(get_int32(&scan, AL_BUNDLE_LEAVES), 1);
+		}
+	}
+	al_ledger_scan_end(&scan);
+	return guess;
+}
+
+/* The same as find_id() in a block, which may be large. */
+static int64
+find_id_in_block(Snapshot snapshot, const pg_uuid_t *id, const AlBlock *block)
+{
+	int64		guess = guess_bundle(snapshot, id, block->first_leaf,
+									 block->size);
+	int64		found = find_id(snapshot, id,
+								Max(block->first_leaf, guess - AL_BUNDLE_MAX),
+								Min(block->size, guess + 2 * AL_BUNDLE_MAX));
+
+	return found >= 0 ? found :
+		find_id(snapshot, id, block->first_leaf, block->size);
+}
+
 /* When a record was made, to the millisecond below; see ids.c. */
 TimestampTz
 al_ledger_id_time(const pg_uuid_t *id)
@@ -535,7 +597,7 @@ find_by_txid(Snapshot snapshot, const pg_uuid_t *id, int64 *leaf)
 	*leaf = -1;
 	if (!search_blocks(snapshot, sees_txid, (int64) txid, &block))
 		return true;			/* not sealed yet */
-	*leaf = find_id(snapshot, id, block.first_leaf, block.size);
+	*leaf = find_id_in_block(snapshot, id, &block);
 	return *leaf >= 0;
 }
 
