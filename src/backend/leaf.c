@@ -138,10 +138,13 @@ AlSha256 *
 al_leaf_sha256(void)
 {
 	static AlSha256 *sha = NULL;
-	AlError		err = {{0}};
 
 	if (sha == NULL)
+	{
+		AlError		err = {{0}};
+
 		al_leaf_check(al_crypto_sha256_new(&sha, &err), &err);
+	}
 	return sha;
 }
 
@@ -293,12 +296,13 @@ static void
 print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 {
 	AlCanonJcs	jcs;
-	AlError		err = {{0}};
+	AlError		err;
 	char		id[UUID_TEXT_LEN];
 	char		time[TIME_SIZE];
 	char		txid[MAXINT8LEN + 1];
 	int			len;
 
+	err.reason[0] = '\0';		/* all of it would be zeroed for each row */
 	al_canon_jcs_begin(&jcs, meta);
 	al_canon_jcs_put_name(&jcs, &meta_names[META_FORMAT], "1", 1);
 	print_uuid(id, DatumGetUUIDP(column(slot, formats[stream].id)));
@@ -369,8 +373,9 @@ print_data(AlStream stream, TupleTableSlot *slot, AlBuf *out)
 {
 	const DataColumn *data = formats[stream].data;
 	AlCanonJcs	jcs;
-	AlError		err = {{0}};
+	AlError		err;
 
+	err.reason[0] = '\0';		/* all of it would be zeroed for each row */
 	al_canon_jcs_begin(&jcs, out);
 	for (int i = 0; i < formats[stream].ndata; i++)
 	{
