@@ -385,7 +385,8 @@ read_stream(AlHarvest *harvest, AlStream stream)
 
 		read_bitmap(harvest, stream, scan, slot, pages);
 		tbm_free(pages);
-		index_close(index, NoLock);
+		/* Kept, it could wait for REINDEX, which waits for it, at the next. */
+		index_close(index, AccessShareLock);
 	}
 	else
 		read_pages(harvest, stream, scan, slot, 0,
