@@ -120,6 +120,21 @@ SELECT block, size FROM audit.ledger_blocks ORDER BY block DESC LIMIT 1;
 SELECT * FROM audit.verify_ledger();
 SELECT * FROM audit.verify_ledger(2000);
 
+-- ----------------------- the operator class, and with it the library, loaded late
+ALTER DATABASE audit_log_ledger_reading SET audit.record_ttl = 77;
+ALTER DATABASE audit_log_ledger_reading SET audit.payload_exclude = 'pin';
+INSERT INTO goods SELECT g, 'for vacuum' FROM generate_series(50001, 55000) g;
+\c audit_log_ledger_reading
+SET client_min_messages = warning;
+SET min_parallel_index_scan_size = 0;
+VACUUM (PARALLEL 2) audit.audit_objects;
+SHOW audit.record_ttl;
+SHOW audit.payload_exclude;
+ALTER DATABASE audit_log_ledger_reading RESET ALL;
+\c audit_log_ledger_reading
+SET client_min_messages = warning;
+SELECT audit.seal();
+
 -- ------------------------------------- another index does as well, and none too
 DROP INDEX audit.audit_objects_txid_idx;
 INSERT INTO goods VALUES (9001, 'no index');

@@ -11,6 +11,7 @@
 #include "executor/executor.h"
 #include "nodes/tidbitmap.h"
 #include "storage/proc.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/tuplesort.h"
 
@@ -19,6 +20,11 @@
 #define al_compat_lxid() (MyProc->vxid.lxid)
 #else
 #define al_compat_lxid() (MyProc->lxid)
+#endif
+
+/* Came with minor releases of 2024. */
+#ifndef GUC_ALLOW_IN_PARALLEL
+#define GUC_ALLOW_IN_PARALLEL 0
 #endif
 
 /* Index entries for a new tuple, in all indexes of "result". */

@@ -17,7 +17,16 @@
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+
+#include "compat.h"
 #include "guc.h"
+
+/*
+ * The library may be loaded by what runs in parallel, VACUUM of our tables for
+ * one.  What the configuration says of a setting is applied then, and without
+ * this flag would be refused, for the rest of the session.
+ */
+#define FLAGS GUC_ALLOW_IN_PARALLEL
 
 bool		al_guc_enabled = true;
 int			al_guc_record_ttl = 2592000;
@@ -135,7 +144,7 @@ define_context(const char *name, const char *description, char **variable,
 {
 	DefineCustomStringVariable(name, description,
 							   "The empty string means unset.",
-							   variable, "", PGC_USERSET, 0,
+							   variable, "", PGC_USERSET, FLAGS,
 							   check, NULL, NULL);
 }
 
@@ -149,18 +158,18 @@ define_ledger(void)
 	DefineCustomStringVariable("audit.ledger_origin",
 							   "Name of the ledger in its checkpoints.",
 							   "It is taken when a generation of the ledger begins; empty means one made of the cluster's identifier and the database's name.",
-							   &al_guc_ledger_origin, "", PGC_SUSET, 0,
+							   &al_guc_ledger_origin, "", PGC_SUSET, FLAGS,
 							   check_ledger_origin, NULL, NULL);
 	DefineCustomStringVariable("audit.ledger_key",
 							   "File with the PEM private Ed25519 key that signs checkpoints.",
 							   "It is made with the first checkpoint and replaced by audit.rotate_key(); empty means that a remote signer signs.",
 							   &al_guc_ledger_key, "",
-							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL,
+							   PGC_SUSET, FLAGS | GUC_SUPERUSER_ONLY, NULL, NULL,
 							   NULL);
 	DefineCustomStringVariable("audit.checkpoint_dir",
 							   "Folder outside the data directory where the last checkpoint of each database is written.",
 							   "The ledger is not sealed unless it continues the checkpoint found there; empty means that none is written or compared.",
-							   &al_guc_checkpoint_dir, "", PGC_SUSET, 0,
+							   &al_guc_checkpoint_dir, "", PGC_SUSET, FLAGS,
 							   check_checkpoint_dir, NULL, NULL);
 
 	/*
@@ -173,23 +182,23 @@ define_ledger(void)
 							   "A comma-separated list; empty means none.",
 							   &al_guc_ledger_database, "",
 							   process_shared_preload_libraries_in_progress ?
-							   PGC_POSTMASTER : PGC_SIGHUP, 0,
+							   PGC_POSTMASTER : PGC_SIGHUP, FLAGS,
 							   NULL, NULL, NULL);
 	DefineCustomIntVariable("audit.ledger_interval",
 							"Time between two blocks of the ledger.",
 							NULL,
 							&al_guc_ledger_interval, 10, 1, 86400,
-							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+							PGC_SIGHUP, FLAGS | GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("audit.ledger_heartbeat",
 							"Time after which an idle ledger gets an empty block.",
 							"A ledger without a block for three times as long counts as stopped.",
 							&al_guc_ledger_heartbeat, 300, 1, 86400,
-							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+							PGC_SUSET, FLAGS | GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("audit.coverage_interval",
 							"Time after which the background worker records again which tables are tracked.",
 							"It is recorded at once when it has changed; 0 means never.",
 							&al_guc_coverage_interval, 86400, 0, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+							PGC_SIGHUP, FLAGS | GUC_UNIT_S, NULL, NULL, NULL);
 }
 
 void
@@ -199,7 +208,7 @@ al_guc_init(const AlGucHooks *hooks)
 	DefineCustomBoolVariable("audit.enabled",
 							 "Writes audit records.",
 							 NULL,
-							 &al_guc_enabled, true, PGC_SUSET, 0,
+							 &al_guc_enabled, true, PGC_SUSET, FLAGS,
 							 NULL, NULL, NULL);
 
 	/* Superuser only: a short life hides as well as no record. */
@@ -207,31 +216,31 @@ al_guc_init(const AlGucHooks *hooks)
 							"Time after which a record may be purged.",
 							"It is fixed when the record is written; 0 means never.",
 							&al_guc_record_ttl, 2592000, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+							PGC_SUSET, FLAGS | GUC_UNIT_S, NULL, NULL, NULL);
 
 	/* Superuser only: each of these silences or thins records. */
 	DefineCustomStringVariable("audit.ignore_methods",
 							   "HTTP methods whose requests are not recorded.",
 							   "A comma-separated list; case does not matter.",
-							   &al_guc_ignore_methods, "", PGC_SUSET, 0,
+							   &al_guc_ignore_methods, "", PGC_SUSET, FLAGS,
 							   NULL, hooks->assign_methods, NULL);
 	DefineCustomStringVariable("audit.ignore_paths",
 							   "Paths whose requests are not recorded.",
 							   "A comma-separated list of Perl-compatible regular expressions; \"\\,\" writes a comma.",
-							   &al_guc_ignore_paths, "", PGC_SUSET, 0,
+							   &al_guc_ignore_paths, "", PGC_SUSET, FLAGS,
 							   hooks->check_paths, hooks->assign_paths,
 							   NULL);
 	DefineCustomStringVariable("audit.ignore_tables",
 							   "Tables whose changes are not recorded.",
 							   "A comma-separated list of table or schema.table.",
-							   &al_guc_ignore_tables, "", PGC_SUSET, 0,
+							   &al_guc_ignore_tables, "", PGC_SUSET, FLAGS,
 							   hooks->check_tables, hooks->assign_tables,
 							   NULL);
 	DefineCustomStringVariable("audit.payload_exclude",
 							   "Keys removed from payloads and entities.",
 							   "A comma-separated list: a plain key is removed at any depth, a dotted one at that path.",
 							   &al_guc_payload_exclude,
-							   "token, secret, password", PGC_SUSET, 0,
+							   "token, secret, password", PGC_SUSET, FLAGS,
 							   hooks->check_payload_exclude,
 							   hooks->assign_payload_exclude, NULL);
 
@@ -240,7 +249,7 @@ al_guc_init(const AlGucHooks *hooks)
 							   "File with the PEM private RSA key that signs records.",
 							   "Empty means that records are not signed.",
 							   &al_guc_signing_key, "",
-							   PGC_SUSET, 0,
+							   PGC_SUSET, FLAGS,
 							   hooks->check_signing_key,
 							   hooks->assign_signing_key, NULL);
 
