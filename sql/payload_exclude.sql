@@ -60,7 +60,7 @@ SELECT (stored(b)).* FROM unnest(ARRAY[
 	'preamble' || E'\r\n' || field('password', 'hunter2') || '--XX--']) AS b;
 
 -- JSON that is cut short or otherwise invalid is withheld if a key is in it.
-SELECT b, (stored(b)).* FROM unnest(ARRAY['{"password": "hunter2', E'\uFEFF {"password": "hunter2', '{"a": 1}{"password": "hunter2"}', '{"a": "b', '{''password'': 1}', '[\u0070', 'my password']) AS b;
+SELECT replace(b, E'\uFEFF', '(mark)') AS b, (stored(b)).* FROM unnest(ARRAY['{"password": "hunter2', E'\uFEFF {"password": "hunter2', '{"a": 1}{"password": "hunter2"}', '{"a": "b', '{''password'': 1}', '[\u0070', 'my password']) AS b;
 -- Bodies in UTF-16 and UTF-32, with a byte order mark or without.
 CREATE FUNCTION wide(body text, size int, little boolean, mark boolean) RETURNS bytea LANGUAGE sql AS $$
 	SELECT CASE WHEN NOT mark THEN ''::bytea WHEN little THEN '\xfffe' || zeros ELSE zeros || '\xfeff' END || encoded
