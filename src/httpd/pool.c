@@ -10,8 +10,9 @@
  * called back would take longer than the rest of what we do for it.
  *
  * While the database is away a statement fails at once: a client learns it in
- * milliseconds, and one attempt in RETRY_AFTER, of whichever thread comes
- * first, finds out when it is back.
+ * milliseconds, and one attempt at a time, of whichever thread comes first
+ * RETRY_AFTER the one before, finds out when it is back.  One that hears
+ * nothing takes long, and must not have company.
  *
  * Nor does a client wait long when no connection is free, or wait itself for
  * a server that says nothing any more: who waits for a connection says how
@@ -61,7 +62,7 @@ static Waiter **last = &first;
  * few are used, whose server processes have warm caches.
  */
 static AlDatabase *unused;
-static atomic_llong next_attempt;	/* monotonic microseconds */
+static atomic_llong next_attempt;	/* monotonic microseconds; 0: any time */
 
 static void
 on_notice(void *arg, const char *message)
@@ -195,6 +196,7 @@ connect_now(AlDatabase *db)
 		return false;
 	}
 	PQsetNoticeProcessor(conn, on_notice, NULL);
+	atomic_store(&next_attempt, 0);
 	db->conn = conn;
 	atomic_fetch_add(&al_counters.databases, 1);
 	atomic_fetch_add(&al_counters.reconnects, 1);
@@ -217,6 +219,19 @@ is_stale(PGconn *conn)
 	return PQconsumeInput(conn) == 0 || PQstatus(conn) != CONNECTION_OK;
 }
 
+/* Is it this thread's turn?  If the attempt before failed, it is of one. */
+static bool
+may_connect(void)
+{
+	int64_t		now = al_request_now();
+	long long	due = atomic_load(&next_attempt);
+
+	return due == 0 ||
+		(now >= due &&
+		 atomic_compare_exchange_strong(&next_attempt, &due,
+										now + (int64_t) config->connect_timeout * 1000000));
+}
+
 static bool
 is_connected(AlDatabase *db)
 {
@@ -224,9 +239,7 @@ is_connected(AlDatabase *db)
 		disconnect(db);
 	if (db->conn)
 		return true;
-	if (al_request_now() < atomic_load(&next_attempt))
-		return false;
-	return connect_now(db);
+	return may_connect() && connect_now(db);
 }
 
 /* Connects anew, waiting a moment for a server that is starting. */

@@ -390,6 +390,35 @@ for (1 .. 100)
 is($busy->send('POST', '/consumers', '{"username":"after"}')->{status}, 201, 'and found again');
 ok($busy->stop, 'it ends');
 
+# One that takes connections and says nothing keeps one thread at a time.
+{
+	package Mute;
+	my $listener = IO::Socket::INET->new(Listen => 100, LocalAddr => '127.0.0.1') or die $!;
+	my @taken;
+	sub new { return bless {} }
+	sub host { return '127.0.0.1' }
+	sub port { return $listener->sockport }
+	sub name { return 'mute' }
+	sub attempts
+	{
+		my $n = @taken;
+		push @taken, scalar $listener->accept while IO::Select->new($listener)->can_read(0);
+		return @taken - $n;
+	}
+}
+my $alone = Frontend->start(Mute->new, $db, '--pool-size=8', '--connect-timeout=2', '--queue-timeout=60000');
+is($alone->get('/ready')->{status}, 503, 'a server that does not even greet is away');
+is(Mute->attempts, 1, 'as was tried');
+my $attempts = 0;
+while ($attempts == 0)
+{
+	my @asking = map { my $s = $alone->socket; syswrite $s, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"; $s } 1 .. 20;
+	for (@asking) { $text = ''; sysread $_, $text, 65536; $text =~ /^HTTP\S+ 503/ or die $text }
+	$attempts = Mute->attempts;
+}
+is($attempts, 1, 'of 20 clients at once one tries again');
+ok($alone->stop, 'it ends');
+
 # A statement may take longer than a client may be silent.
 $lock = $node->background_psql($db, on_error_stop => 1);
 $lock->query_safe('BEGIN; LOCK TABLE consumers IN ACCESS EXCLUSIVE MODE;');
