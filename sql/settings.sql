@@ -193,6 +193,19 @@ TRUNCATE renamed, parent;
 RESET audit.ignore_tables;
 SELECT dao_name FROM audit.objects WHERE operation = 'truncate' AND schema_name = 'settings2' ORDER BY id;
 
+-- Nobody gets rid of settings by loading the library in a parallel operation.
+CREATE TABLE many AS SELECT g FROM generate_series(1, 1000) g;
+CREATE FUNCTION loads(int) RETURNS int LANGUAGE plpgsql PARALLEL SAFE AS $$ BEGIN RETURN length(audit.canonical('{"a":1}')); END $$;
+ALTER DATABASE :"db" SET audit.payload_exclude = pin;
+\c -
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers = 0;
+SELECT count(settings2.loads(g)) FROM settings2.many;
+SHOW audit.payload_exclude;
+ALTER DATABASE :"db" RESET audit.payload_exclude;
+
 \pset tuples_only off
 \pset format aligned
 SET client_min_messages = warning;
