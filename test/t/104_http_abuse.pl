@@ -332,7 +332,8 @@ is(crowd($many, 250, 4, $path), '2000 x 200', 'and again');
 my $again = $many->memory('VmHWM');
 # a connection has its buffers, a thread and the answer that it waits for
 cmp_ok($peak - $calm, '<', 1000 * 100, "memory: $calm kB before, $peak kB with 1,000 connections");
-cmp_ok($again, '<', $peak * 1.15, "... and $again kB the second time");
+# how many of them wait at once differs; answers that stayed would be half as much again
+cmp_ok($again, '<', $peak * 1.3, "... and $again kB the second time");
 ok($many->stop, 'it ends');
 
 my $few = Frontend->start($node, $db, '--max-connections-per-address=5');
