@@ -67,7 +67,7 @@ struct AlHarvest
 	int64		to_count;		/* rows to count at most; 0: take them */
 	int64		counted;
 
-	/* What was read; in "sort" as well when it is too much for the memory. */
+	/* What was read; in "sort" instead when it is too much for the memory. */
 	AlHarvested *records;
 	Size		nrecords;
 	Size		room;
@@ -177,7 +177,7 @@ add(AlHarvest *harvest, const AlHarvested *record)
 			sort_outside(harvest, record);
 			return;
 		}
-		harvest->room *= 2;
+		harvest->room = Min(harvest->room * 2, al_harvest_room());
 		harvest->records = repalloc_huge(harvest->records,
 										 sizeof(AlHarvested) * harvest->room);
 	}
@@ -216,7 +216,8 @@ find_block(const AlHarvest *harvest, uint64 txid)
 	int			low = 0;
 	int			high = harvest->nblocks;
 
-	if (txid == harvest->own_txid ||
+	/* A record of transaction 0 is one that somebody made by hand. */
+	if ((harvest->own_txid != 0 && txid == harvest->own_txid) ||
 		(harvest->before && al_ledger_txid_visible(harvest->before, txid)))
 		return -1;
 	while (low < high)
@@ -413,7 +414,7 @@ al_harvest_blocks(AlHarvest *harvest, const AlTxids *before,
 	harvest->until = until;
 	harvest->nblocks = nblocks;
 	harvest->last_txid = 0;
-	harvest->last_block = -1;
+	harvest->last_block = find_block(harvest, 0);
 	for (int s = 0; s < AL_STREAMS; s++)
 		read_stream(harvest, s);
 	sort(harvest);
