@@ -218,6 +218,9 @@ for my $case (
 	[ 'a back-dated record',
 		qq{INSERT INTO audit.audit_objects SELECT (jsonb_populate_record(o, jsonb_build_object('id', 'f' || substr(id::text, 2)))).*
 		   FROM audit.audit_objects o WHERE id = $row}, 'inserted' ],
+	[ 'a record of no transaction',
+		qq{INSERT INTO audit.audit_objects SELECT (jsonb_populate_record(o, jsonb_build_object('id', 'f' || substr(id::text, 2), 'txid', '0'))).*
+		   FROM audit.audit_objects o WHERE id = $row}, 'inserted' ],
 	[ 'a record from the future',
 		qq{INSERT INTO audit.audit_objects SELECT (jsonb_populate_record(o, jsonb_build_object('id', 'f' || substr(id::text, 2), 'txid', '99999999'))).*
 		   FROM audit.audit_objects o WHERE id = $row}, 'future' ],
