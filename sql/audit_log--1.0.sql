@@ -313,33 +313,69 @@ REVOKE ALL ON FUNCTION audit.trigger_args(oid) FROM PUBLIC;
 COMMENT ON FUNCTION audit.trigger_args(oid) IS
 	'the arguments of a trigger';
 
-/* The value of an option in a capture trigger's arguments, or null. */
+/* The value of an option in a capture trigger's arguments, or null; the last counts. */
 CREATE FUNCTION audit.trigger_option(args text[], option text) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT pg_catalog.substr(arg, pg_catalog.length(option) + 2)
-	FROM pg_catalog.unnest(args) AS arg
-	WHERE pg_catalog.starts_with(arg, option || '=')
+	SELECT pg_catalog.substr(a.arg, pg_catalog.length(option) + 2)
+	FROM pg_catalog.unnest(args) WITH ORDINALITY AS a (arg, n)
+	WHERE pg_catalog.starts_with(a.arg, option || '=')
+	ORDER BY a.n DESC
 	LIMIT 1;
 END;
 REVOKE ALL ON FUNCTION audit.trigger_option(text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.trigger_option(text[], text) IS
 	'the value of an option in the arguments of a capture trigger';
 
+/*
+ * The columns that an option names.  Whoever owns a table and may use
+ * audit.capture() can write anything in their place: it must not keep others
+ * from seeing what is tracked.
+ */
+CREATE FUNCTION audit.trigger_columns(args text[], option text) RETURNS text[]
+	LANGUAGE plpgsql IMMUTABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN coalesce(audit.trigger_option(args, option), '{}')::text[];
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+	RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.trigger_columns(text[], text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.trigger_columns(text[], text) IS
+	'the columns that an option in the arguments of a capture trigger names; null if it cannot be read';
+
 CREATE VIEW audit.tracked_tables AS
 	SELECT n.nspname AS schema_name,
 		c.relname AS table_name,
-		COALESCE(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
-		COALESCE(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
+		a.exclude,
+		a.mask,
 		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
 		t.tgenabled = 'A' AS record_applied,
 		t.tgenabled <> 'D' AS enabled,
-		t.tgname AS trigger_name
+		t.tgname AS trigger_name,
+		CASE
+			/* For each row, AFTER INSERT, DELETE and UPDATE */
+			WHEN (t.tgtype & 95) <> 29 OR t.tgattr <> ''::int2vector
+				OR t.tgqual IS NOT NULL OR t.tgconstraint <> 0
+				THEN 'it does not see every change'
+			WHEN a.exclude IS NULL THEN 'its list of excluded columns cannot be read'
+			WHEN a.mask IS NULL THEN 'its list of masked columns cannot be read'
+			WHEN EXISTS (SELECT FROM pg_catalog.unnest(a.args) AS arg
+						 WHERE arg <> 'skip_unchanged'
+							AND NOT pg_catalog.starts_with(arg, 'exclude=')
+							AND NOT pg_catalog.starts_with(arg, 'mask='))
+				THEN 'it has an unknown argument'
+		END AS problem
 	FROM pg_catalog.pg_trigger t
 		JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
-		LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
+		LATERAL (SELECT g.args,
+					audit.trigger_columns(g.args, 'exclude') AS exclude,
+					audit.trigger_columns(g.args, 'mask') AS mask
+				 FROM audit.trigger_args(t.oid) AS g (args)) a
 	WHERE t.tgfoid = 'audit.capture()'::pg_catalog.regprocedure
 		AND t.tgparentid = 0
 		AND (t.tgtype & 1) = 1;
@@ -756,15 +792,17 @@ BEGIN
 			UNION
 			SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.relid
 		)
-		SELECT t.tgrelid::regclass AS relid,
-			coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
-			coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
+		SELECT t.tgrelid::regclass AS relid, o.exclude, o.mask,
 			'skip_unchanged' = ANY (a.args) AS skip_unchanged,
 			t.tgenabled = 'A' AS record_applied
 		FROM family f JOIN pg_trigger t ON t.tgrelid = f.relid,
-			LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
+			LATERAL (SELECT audit.trigger_args(t.oid) AS args) a,
+			LATERAL (SELECT audit.trigger_columns(a.args, 'exclude') AS exclude,
+						audit.trigger_columns(a.args, 'mask') AS mask) o
 		WHERE t.tgfoid = 'audit.capture()'::regprocedure
 			AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
+			/* What cannot be read is left as it is, and lets nobody write. */
+			AND o.exclude IS NOT NULL AND o.mask IS NOT NULL
 	LOOP
 		IF old_name = ANY (tracked.exclude || tracked.mask) THEN
 			PERFORM audit.add_triggers(tracked.relid,
@@ -1207,7 +1245,19 @@ DECLARE
 					 WHERE c.oid = audit.recorded_as(target)
 						AND k = ANY (t.exclude || t.mask)
 					 LIMIT 1);
+	broken text := (SELECT min(t.problem) FROM audit.tracked_tables t
+						JOIN pg_namespace n ON n.nspname = t.schema_name
+						JOIN pg_class c ON c.relnamespace = n.oid
+							AND c.relname = t.table_name
+					WHERE c.oid = audit.recorded_as(target)
+						AND (t.exclude IS NULL OR t.mask IS NULL));
 BEGIN
+	/* What is masked is not known then, and must not be taken for a value. */
+	IF broken IS NOT NULL THEN
+		RAISE EXCEPTION 'capture trigger of table "%" is of no use: %', target, broken
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Call audit.enable() for the table.';
+	END IF;
 	IF key IS NULL THEN
 		RAISE EXCEPTION 'table "%" has no key by which its rows could be followed', target
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -1535,7 +1585,8 @@ GRANT EXECUTE ON FUNCTION audit.recorded_as(regclass),
 	TO audit_log_reader;
 GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
 	audit.record(audit.requests), audit.verify(json), audit.trigger_args(oid),
-	audit.trigger_option(text[], text) TO audit_log_reader;
+	audit.trigger_option(text[], text), audit.trigger_columns(text[], text)
+	TO audit_log_reader;
 
 /* --------------------------------------------------------------- comments */
 

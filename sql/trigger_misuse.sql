@@ -81,6 +81,44 @@ SELECT misuse('CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION
 SELECT misuse('CREATE TRIGGER x AFTER UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION audit.protect()', 'UPDATE t SET v = 1');
 SELECT audit.disable('t');
 
+-- What is wrong with a trigger shows where the tables are listed, and keeps
+-- nobody from reading the list, renaming a column or looking at other tables.
+BEGIN;
+CREATE FUNCTION give(name text, arguments text, event text DEFAULT 'AFTER INSERT OR UPDATE OR DELETE', condition text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('CREATE TABLE %I (a int PRIMARY KEY, b text)', name);
+  EXECUTE format('CREATE TRIGGER x %s ON %I FOR EACH ROW %s EXECUTE FUNCTION audit.capture(%s)', event, name, condition, arguments);
+END $$;
+SELECT give(name, quote_literal(argument)) FROM (VALUES ('half a list', 'exclude={'), ('no list', 'mask=x'), ('empty', 'exclude='),
+    ('deep', 'mask=' || repeat('{', 7) || 'a' || repeat('}', 7)), ('unbalanced', 'exclude={{a},{b,a}}'), ('bounds', 'mask=[2:1]={}'),
+    ('upper case', 'EXCLUDE={a}'), ('unknown', 'nonsense'), ('nothing', ''), ('nested', 'exclude={{a},{b}}'), ('null', 'mask={NULL,b}')) AS v (name, argument);
+SELECT give('twice', $$'exclude={a}', 'exclude={b}'$$), give('second', $$'exclude={a}', 'mask={'$$), give('skips', $$'skip_unchanged'$$),
+  give('inserts', '', 'AFTER INSERT'), give('some columns', '', 'AFTER INSERT OR UPDATE OF b OR DELETE'),
+  give('condition', '', condition => 'WHEN (pg_trigger_depth() = 0)'), give('before', '', 'BEFORE INSERT OR UPDATE OR DELETE');
+SELECT table_name, exclude, mask, skip_unchanged, problem FROM audit.tracked_tables WHERE schema_name = 'trigger_misuse' ORDER BY table_name COLLATE "C";
+-- the list says what writing does
+CREATE FUNCTION writes(name text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('INSERT INTO %I VALUES (1)', name);
+  RETURN 'recorded';
+EXCEPTION WHEN others THEN
+  RETURN 'refused';
+END $$;
+SELECT table_name, problem, writes(table_name) FROM audit.tracked_tables
+WHERE schema_name = 'trigger_misuse' AND (problem IS NULL) <> (writes(table_name) = 'recorded');
+SELECT entity FROM audit.objects WHERE dao_name = 'twice' AND operation = 'create';
+-- a child with such a trigger, and what needs its list
+CREATE TABLE parent (a int, b text);
+CREATE TABLE child () INHERITS (parent);
+SELECT audit.enable('parent', mask => '{b}');
+DROP TRIGGER audit_log ON child;
+CREATE TRIGGER x AFTER INSERT OR UPDATE OR DELETE ON child FOR EACH ROW EXECUTE FUNCTION audit.capture('mask={');
+ALTER TABLE parent RENAME COLUMN b TO c;
+SELECT table_name, mask, problem FROM audit.tracked_tables WHERE table_name IN ('parent', 'child') ORDER BY 1;
+SELECT * FROM try('SELECT * FROM audit.as_of(NULL::"half a list", now())', 'SELECT * FROM audit.as_of(NULL::skips, now())',
+  'SELECT audit.record_coverage()', 'SELECT audit.enable(''"half a list"'')', 'INSERT INTO "half a list" VALUES (1)');
+ROLLBACK;
+
 -- the trigger that ends a statement, replaced by one with a condition, and one
 -- with a condition beside it
 BEGIN;
