@@ -15,6 +15,8 @@
 
 #include <limits.h>
 
+#include "access/parallel.h"
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 
@@ -50,6 +52,8 @@ int			al_guc_ledger_heartbeat = 300;
 int			al_guc_coverage_interval = 86400;
 
 uint64		al_guc_generation = 1;
+
+static const AlGucHooks *rooms; /* those who interpret a setting */
 
 /*
  * A request id travels in headers, logs and URLs, and anyone may choose it:
@@ -96,9 +100,9 @@ al_guc_require_request_id(const char *value)
 
 /* The restrictions are those of the lines that an origin and a key name go into. */
 static bool
-check_ledger_origin(char **newval, void **extra, GucSource source)
+valid_ledger_origin(const char *newval)
 {
-	const char *value = *newval ? *newval : "";
+	const char *value = newval ? newval : "";
 
 	if (strlen(value) > AL_MAX_ORIGIN_LENGTH)
 	{
@@ -117,11 +121,11 @@ check_ledger_origin(char **newval, void **extra, GucSource source)
 }
 
 static bool
-check_checkpoint_dir(char **newval, void **extra, GucSource source)
+valid_checkpoint_dir(const char *newval)
 {
 	char		value[MAXPGPATH];
 
-	strlcpy(value, *newval ? *newval : "", sizeof(value));
+	strlcpy(value, newval ? newval : "", sizeof(value));
 	if (*value && !is_absolute_path(value))
 	{
 		GUC_check_errdetail("The path must be absolute.");
@@ -136,6 +140,73 @@ check_checkpoint_dir(char **newval, void **extra, GucSource source)
 	}
 	return true;
 }
+
+/* ---------------------------------------------------- changes of a session */
+
+/*
+ * One session's setting is no change of a definition, and leaves no record,
+ * but should not go unseen: the server's log has a line, however the session
+ * did it.  SET is a command that a hook could see; set_config() and the SET
+ * clause of a function are none.  Only a check hook is told who wants the
+ * value, and what a session wants is assigned once it is checked.  A parallel
+ * worker repeats what its leader has set.
+ *
+ * Always true, to end a check hook with.
+ */
+static bool
+announce(const char *name, bool changes, GucSource source)
+{
+	if (changes && source == PGC_S_SESSION && IsTransactionState() &&
+		!IsParallelWorker())
+		ereport(LOG,
+				(errmsg("setting \"%s\" changed for a session of user \"%s\"",
+						name, GetUserNameFromId(GetSessionUserId(), true))));
+	return true;
+}
+
+static bool
+differ(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
+/* The check hook of a string that is announced; "valid" is what else it asks. */
+#define ANNOUNCED_TEXT(name, valid) \
+static bool \
+check_##name(char **newval, void **extra, GucSource source) \
+{ \
+	return (valid) && \
+		announce("audit." #name, differ(*newval, al_guc_##name), source); \
+}
+
+static bool
+check_enabled(bool *newval, void **extra, GucSource source)
+{
+	return announce("audit.enabled", *newval != al_guc_enabled, source);
+}
+
+static bool
+check_record_ttl(int *newval, void **extra, GucSource source)
+{
+	return announce("audit.record_ttl", *newval != al_guc_record_ttl, source);
+}
+
+static bool
+check_ledger_heartbeat(int *newval, void **extra, GucSource source)
+{
+	return announce("audit.ledger_heartbeat",
+					*newval != al_guc_ledger_heartbeat, source);
+}
+
+ANNOUNCED_TEXT(ignore_methods, true)
+ANNOUNCED_TEXT(ignore_paths, rooms->check_paths(newval, extra, source))
+ANNOUNCED_TEXT(ignore_tables, rooms->check_tables(newval, extra, source))
+ANNOUNCED_TEXT(payload_exclude,
+			   rooms->check_payload_exclude(newval, extra, source))
+ANNOUNCED_TEXT(signing_key, rooms->check_signing_key(newval, extra, source))
+ANNOUNCED_TEXT(ledger_origin, valid_ledger_origin(*newval))
+ANNOUNCED_TEXT(ledger_key, true)
+ANNOUNCED_TEXT(checkpoint_dir, valid_checkpoint_dir(*newval))
 
 /* A setting that says something about the request; any user may set it. */
 static void
@@ -164,8 +235,8 @@ define_ledger(void)
 							   "File with the PEM private Ed25519 key that signs checkpoints.",
 							   "It is made with the first checkpoint and replaced by audit.rotate_key(); empty means that a remote signer signs.",
 							   &al_guc_ledger_key, "",
-							   PGC_SUSET, FLAGS | GUC_SUPERUSER_ONLY, NULL, NULL,
-							   NULL);
+							   PGC_SUSET, FLAGS | GUC_SUPERUSER_ONLY,
+							   check_ledger_key, NULL, NULL);
 	DefineCustomStringVariable("audit.checkpoint_dir",
 							   "Folder outside the data directory where the last checkpoint of each database is written.",
 							   "The ledger is not sealed unless it continues the checkpoint found there; empty means that none is written or compared.",
@@ -193,7 +264,8 @@ define_ledger(void)
 							"Time after which an idle ledger gets an empty block.",
 							"A ledger without a block for three times as long counts as stopped.",
 							&al_guc_ledger_heartbeat, 300, 1, 86400,
-							PGC_SUSET, FLAGS | GUC_UNIT_S, NULL, NULL, NULL);
+							PGC_SUSET, FLAGS | GUC_UNIT_S,
+							check_ledger_heartbeat, NULL, NULL);
 	DefineCustomIntVariable("audit.coverage_interval",
 							"Time after which the background worker records again which tables are tracked.",
 							"It is recorded at once when it has changed; 0 means never.",
@@ -204,44 +276,47 @@ define_ledger(void)
 void
 al_guc_init(const AlGucHooks *hooks)
 {
+	rooms = hooks;
+
 	/* Superuser only: switching the log off is how one would hide. */
 	DefineCustomBoolVariable("audit.enabled",
 							 "Writes audit records.",
 							 NULL,
 							 &al_guc_enabled, true, PGC_SUSET, FLAGS,
-							 NULL, NULL, NULL);
+							 check_enabled, NULL, NULL);
 
 	/* Superuser only: a short life hides as well as no record. */
 	DefineCustomIntVariable("audit.record_ttl",
 							"Time after which a record may be purged.",
 							"It is fixed when the record is written; 0 means never.",
 							&al_guc_record_ttl, 2592000, 0, INT_MAX,
-							PGC_SUSET, FLAGS | GUC_UNIT_S, NULL, NULL, NULL);
+							PGC_SUSET, FLAGS | GUC_UNIT_S, check_record_ttl,
+							NULL, NULL);
 
 	/* Superuser only: each of these silences or thins records. */
 	DefineCustomStringVariable("audit.ignore_methods",
 							   "HTTP methods whose requests are not recorded.",
 							   "A comma-separated list; case does not matter.",
 							   &al_guc_ignore_methods, "", PGC_SUSET, FLAGS,
-							   NULL, hooks->assign_methods, NULL);
+							   check_ignore_methods, hooks->assign_methods,
+							   NULL);
 	DefineCustomStringVariable("audit.ignore_paths",
 							   "Paths whose requests are not recorded.",
 							   "A comma-separated list of Perl-compatible regular expressions; \"\\,\" writes a comma.",
 							   &al_guc_ignore_paths, "", PGC_SUSET, FLAGS,
-							   hooks->check_paths, hooks->assign_paths,
-							   NULL);
+							   check_ignore_paths, hooks->assign_paths, NULL);
 	DefineCustomStringVariable("audit.ignore_tables",
 							   "Tables whose changes are not recorded.",
 							   "A comma-separated list of table or schema.table.",
 							   &al_guc_ignore_tables, "", PGC_SUSET, FLAGS,
-							   hooks->check_tables, hooks->assign_tables,
+							   check_ignore_tables, hooks->assign_tables,
 							   NULL);
 	DefineCustomStringVariable("audit.payload_exclude",
 							   "Keys removed from payloads and entities.",
 							   "A comma-separated list: a plain key is removed at any depth, a dotted one at that path.",
 							   &al_guc_payload_exclude,
 							   "token, secret, password", PGC_SUSET, FLAGS,
-							   hooks->check_payload_exclude,
+							   check_payload_exclude,
 							   hooks->assign_payload_exclude, NULL);
 
 	/* Superuser only: it names a file that the server reads. */
@@ -250,7 +325,7 @@ al_guc_init(const AlGucHooks *hooks)
 							   "Empty means that records are not signed.",
 							   &al_guc_signing_key, "",
 							   PGC_SUSET, FLAGS,
-							   hooks->check_signing_key,
+							   check_signing_key,
 							   hooks->assign_signing_key, NULL);
 
 	/* Any user: only the application knows who is asking. */

@@ -323,9 +323,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			break;
 		case T_VariableSetStmt:
 			set = castNode(VariableSetStmt, node);
-			tag = "SET";
-			if (set->kind == VAR_RESET_ALL)
-				set = NULL;
+			if (set->kind == VAR_RESET || set->kind == VAR_SET_DEFAULT)
+				tag = "RESET";
 			break;
 		default:
 			break;
@@ -337,12 +336,11 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
 								env, dest, completion);
 
-	if (tag && strcmp(tag, "SET") == 0)
+	if (tag == NULL)
+		return;
+	if (strcmp(tag, "RESET") == 0)
 	{
-		/*
-		 * One session's setting is no change of definition, but should not
-		 * go unseen either.
-		 */
+		/* What a session sets is announced in guc.c; this is not checked. */
 		if (weakens(set))
 			ereport(LOG,
 					(errmsg("setting \"%s\" changed for a session of user \"%s\"",
