@@ -8,8 +8,10 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base64.h"
+#include "bytes.h"
 
 #define AL_BASE64_NONE 0xff
 
@@ -18,6 +20,34 @@
 
 static const char alphabet[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/*
+ * The two characters that stand for twelve bits.  The hash of each record of
+ * the ledger passes through three lines of base64.
+ */
+#define ROW(a) \
+	a, 'A', a, 'B', a, 'C', a, 'D', a, 'E', a, 'F', a, 'G', a, 'H', \
+	a, 'I', a, 'J', a, 'K', a, 'L', a, 'M', a, 'N', a, 'O', a, 'P', \
+	a, 'Q', a, 'R', a, 'S', a, 'T', a, 'U', a, 'V', a, 'W', a, 'X', \
+	a, 'Y', a, 'Z', a, 'a', a, 'b', a, 'c', a, 'd', a, 'e', a, 'f', \
+	a, 'g', a, 'h', a, 'i', a, 'j', a, 'k', a, 'l', a, 'm', a, 'n', \
+	a, 'o', a, 'p', a, 'q', a, 'r', a, 's', a, 't', a, 'u', a, 'v', \
+	a, 'w', a, 'x', a, 'y', a, 'z', a, '0', a, '1', a, '2', a, '3', \
+	a, '4', a, '5', a, '6', a, '7', a, '8', a, '9', a, '+', a, '/'
+
+static const char pairs[2 * 4096] = {
+	ROW('A'), ROW('B'), ROW('C'), ROW('D'), ROW('E'), ROW('F'),
+	ROW('G'), ROW('H'), ROW('I'), ROW('J'), ROW('K'), ROW('L'),
+	ROW('M'), ROW('N'), ROW('O'), ROW('P'), ROW('Q'), ROW('R'),
+	ROW('S'), ROW('T'), ROW('U'), ROW('V'), ROW('W'), ROW('X'),
+	ROW('Y'), ROW('Z'), ROW('a'), ROW('b'), ROW('c'), ROW('d'),
+	ROW('e'), ROW('f'), ROW('g'), ROW('h'), ROW('i'), ROW('j'),
+	ROW('k'), ROW('l'), ROW('m'), ROW('n'), ROW('o'), ROW('p'),
+	ROW('q'), ROW('r'), ROW('s'), ROW('t'), ROW('u'), ROW('v'),
+	ROW('w'), ROW('x'), ROW('y'), ROW('z'), ROW('0'), ROW('1'),
+	ROW('2'), ROW('3'), ROW('4'), ROW('5'), ROW('6'), ROW('7'),
+	ROW('8'), ROW('9'), ROW('+'), ROW('/')
+};
 
 static unsigned
 value_of(char c)
@@ -50,14 +80,23 @@ al_base64_encode_to(const void *bytes, size_t len, char *out)
 	const uint8_t *in = bytes;
 	char	   *start = out;
 
-	for (; len >= 3; len -= 3, in += 3)
+	/* Three bytes a turn; reading the next one with them is faster. */
+	for (; len > 3; len -= 3, in += 3)
+	{
+		uint32_t	bits = al_load_be32(in);
+
+		memcpy(out, &pairs[2 * (bits >> 20)], 2);
+		memcpy(out + 2, &pairs[2 * (bits >> 8 & 0xfff)], 2);
+		out += 4;
+	}
+	if (len == 3)
 	{
 		*out++ = alphabet[in[0] >> 2];
 		*out++ = alphabet[(in[0] & 0x03) << 4 | in[1] >> 4];
 		*out++ = alphabet[(in[1] & 0x0f) << 2 | in[2] >> 6];
 		*out++ = alphabet[in[2] & 0x3f];
 	}
-	if (len > 0)
+	else if (len > 0)
 	{
 		unsigned	second = len > 1 ? in[1] : 0;
 

@@ -109,6 +109,8 @@ test_sha256(void)
 	uint8_t		digest[AL_SHA256_LEN];
 	char		digits[2 * AL_SHA256_LEN + 1];
 	char		a[1000];
+	char		text[2500];
+	int			equal = 0;
 	size_t		i;
 
 	tap_ok(al_crypto_sha256_new(&sha, NULL) == AL_OK, "a digest context");
@@ -131,6 +133,20 @@ test_sha256(void)
 		tap_ok(strcmp(digits, vectors[i].digest) == 0,
 			   "SHA-256 of %zu bytes in two parts", len);
 	}
+	for (i = 0; i < sizeof(text); i++)
+		text[i] = (char) (i * 7 + i / 256);
+	for (i = 0; i <= sizeof(text); i++)
+	{
+		uint8_t		want[AL_SHA256_LEN];
+
+		al_crypto_sha256(text, i, want, NULL);
+		al_crypto_sha256_two(sha, text, i % 71 < i ? i % 71 : i,
+							 text + (i % 71 < i ? i % 71 : i),
+							 i - (i % 71 < i ? i % 71 : i), digest);
+		equal += memcmp(digest, want, sizeof(want)) == 0;
+	}
+	tap_is_int(equal, sizeof(text) + 1,
+			   "SHA-256 of 0 to 2500 bytes in two parts is that at once");
 	memset(a, 'a', sizeof(a));
 	al_crypto_sha256_begin(sha);
 	al_crypto_sha256_update(sha, "forgotten", 9);
