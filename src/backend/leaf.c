@@ -159,17 +159,6 @@ al_leaf_unix_time(TimestampTz time)
 	return time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
-static char *
-put_digits(char *out, unsigned value, int digits)
-{
-	for (int i = digits - 1; i >= 0; i--)
-	{
-		out[i] = '0' + value % 10;
-		value /= 10;
-	}
-	return out + digits;
-}
-
 /* ISO 8601 in UTC with microseconds; returns the length. */
 static int
 print_time(char *out, TimestampTz time)
@@ -198,13 +187,13 @@ print_time(char *out, TimestampTz time)
 		printed_day = day;
 	}
 	memcpy(p, date, date_len);
-	p = put_digits(p + date_len, us / USECS_PER_HOUR, 2);
+	p = pg_ultostr_zeropad(p + date_len, us / USECS_PER_HOUR, 2);
 	*p++ = ':';
-	p = put_digits(p, us / USECS_PER_MINUTE % 60, 2);
+	p = pg_ultostr_zeropad(p, us / USECS_PER_MINUTE % 60, 2);
 	*p++ = ':';
-	p = put_digits(p, us / USECS_PER_SEC % 60, 2);
+	p = pg_ultostr_zeropad(p, us / USECS_PER_SEC % 60, 2);
 	*p++ = '.';
-	p = put_digits(p, us % USECS_PER_SEC, 6);
+	p = pg_ultostr_zeropad(p, us % USECS_PER_SEC, 6);
 	*p++ = 'Z';
 	return p - out;
 }
@@ -268,28 +257,24 @@ enum
 static const char *const meta_keys[META_COUNT] =
 {"format", "id", "occurred_at", "stream", "txid"};
 
-static AlCanonName meta_names[META_COUNT];
-static AlCanonName data_names[AL_STREAMS][AL_MAX_COLUMNS];
+static AlCanonLayout meta_layout;
+static AlCanonLayout data_layout[AL_STREAMS];
 
 static void
 lay_out_names(void)
 {
-	static bool done = false;
 	AlError		err = {{0}};
 
-	if (done)
-		return;
+	memset(&meta_layout, 0, sizeof(meta_layout));
+	memset(data_layout, 0, sizeof(data_layout));
 	for (int i = 0; i < META_COUNT; i++)
-		al_leaf_check(al_canon_jcs_name(&meta_names[i],
-										i ? &meta_names[i - 1] : NULL,
-										meta_keys[i], &err), &err);
+		al_leaf_check(al_canon_jcs_lay_out(&meta_layout, meta_keys[i], &err),
+					  &err);
 	for (int s = 0; s < AL_STREAMS; s++)
 		for (int i = 0; i < formats[s].ndata; i++)
-			al_leaf_check(al_canon_jcs_name(&data_names[s][i],
-											i ? &data_names[s][i - 1] : NULL,
-											formats[s].data[i].name, &err),
+			al_leaf_check(al_canon_jcs_lay_out(&data_layout[s],
+											   formats[s].data[i].name, &err),
 						  &err);
-	done = true;
 }
 
 static void
@@ -304,16 +289,17 @@ print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 
 	err.reason[0] = '\0';		/* all of it would be zeroed for each row */
 	al_canon_jcs_begin(&jcs, meta);
-	al_canon_jcs_put_name(&jcs, &meta_names[META_FORMAT], "1", 1);
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_FORMAT, "1", 1);
 	print_uuid(id, DatumGetUUIDP(column(slot, formats[stream].id)));
-	al_canon_jcs_put_name(&jcs, &meta_names[META_ID], id, UUID_TEXT_LEN);
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_ID, id, UUID_TEXT_LEN);
 	len = print_time(time, DatumGetTimestampTz(column(slot, formats[stream].occurred_at)));
-	al_canon_jcs_put_name(&jcs, &meta_names[META_OCCURRED_AT], time, len);
-	al_canon_jcs_put_name(&jcs, &meta_names[META_STREAM],
-						  formats[stream].name, strlen(formats[stream].name));
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_OCCURRED_AT, time, len);
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_STREAM,
+						   formats[stream].name,
+						   strlen(formats[stream].name));
 	len = pg_ulltoa_n(DatumGetUInt64(column(slot, formats[stream].txid)),
 					  txid);
-	al_canon_jcs_put_name(&jcs, &meta_names[META_TXID], txid, len);
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_TXID, txid, len);
 	al_leaf_check(al_canon_jcs_end(&jcs, &err), &err);
 }
 
@@ -342,8 +328,8 @@ to_utf8(const char *bytes, Size *len)
 }
 
 static void
-put_column(AlCanonJcs *jcs, const AlCanonName *name, ColumnKind kind,
-		   Datum value)
+put_column(AlCanonJcs *jcs, const AlCanonLayout *layout, int member,
+		   ColumnKind kind, Datum value)
 {
 	char		number[MAXINT8LEN + 1];
 	const char *bytes = number;
@@ -365,26 +351,30 @@ put_column(AlCanonJcs *jcs, const AlCanonName *name, ColumnKind kind,
 			bytes = to_utf8(VARDATA_ANY(t), &len);
 			break;
 	}
-	al_canon_jcs_put_name(jcs, name, bytes, len);
+	al_canon_jcs_put_at(jcs, layout, member, bytes, len);
 }
 
 static void
 print_data(AlStream stream, TupleTableSlot *slot, AlBuf *out)
 {
 	const DataColumn *data = formats[stream].data;
+	const AlCanonLayout *layout = &data_layout[stream];
+	int			ndata = formats[stream].ndata;
 	AlCanonJcs	jcs;
 	AlError		err;
 
 	err.reason[0] = '\0';		/* all of it would be zeroed for each row */
 	al_canon_jcs_begin(&jcs, out);
-	for (int i = 0; i < formats[stream].ndata; i++)
+	for (int i = 0; i < ndata; i++)
 	{
-		const AlCanonName *name = &data_names[stream][i];
+		int			nulls = i;
 
-		if (column_is_null(slot, data[i].column))
-			al_canon_jcs_put_name(&jcs, name, NULL, 0);
-		else
-			put_column(&jcs, name, data[i].kind,
+		while (i < ndata && column_is_null(slot, data[i].column))
+			i++;
+		if (i > nulls)
+			al_canon_jcs_put_nulls(&jcs, layout, nulls, i - nulls);
+		if (i < ndata)
+			put_column(&jcs, layout, i, data[i].kind,
 					   column(slot, data[i].column));
 	}
 	al_leaf_check(al_canon_jcs_end(&jcs, &err), &err);
@@ -400,7 +390,8 @@ al_leaf_texts(AlStream stream, TupleTableSlot *slot, AlBuf *meta, AlBuf *data,
 {
 	bytea	   *stored;
 
-	lay_out_names();
+	if (meta_layout.count == 0)
+		lay_out_names();
 	slot_getsomeattrs(slot, formats[stream].columns);
 	print_meta(stream, slot, meta);
 	print_data(stream, slot, data);

@@ -37,6 +37,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "canon.h"
 #include "json.h"
 #include "number.h"
@@ -166,46 +167,15 @@ write_escape(char *at, unsigned char c)
 	return at + 5;
 }
 
-/*
- * Eight bytes of a string as a word, the first one lowest.  Fewer, but not
- * none, are filled up with blanks.
- */
+/* Fewer than eight bytes, but not none, as a word filled up with blanks */
 static inline uint64_t
-load_word(const char *bytes, size_t n)
+load_rest(const char *bytes, size_t n)
 {
-	uint64_t	word;
+	uint64_t	word = ONES * ' ' << 8 * n;
 
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	uint32_t	low;
-	uint32_t	high;
-
-	if (n == 8)
-	{
-		memcpy(&word, bytes, 8);
-		return word;
-	}
-	if (n >= 4)
-	{
-		memcpy(&low, bytes, 4);
-		memcpy(&high, bytes + n - 4, 4);
-		return low | (uint64_t) high << 8 * (n - 4) | ONES * ' ' << 8 * n;
-	}
-#endif
-	word = n == 8 ? 0 : ONES * ' ' << 8 * n;
 	for (size_t i = 0; i < n; i++)
 		word |= (uint64_t) (unsigned char) bytes[i] << 8 * i;
 	return word;
-}
-
-static inline void
-store_word(char *at, uint64_t word)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	memcpy(at, &word, 8);
-#else
-	for (int i = 0; i < 8; i++)
-		at[i] = (char) (word >> 8 * i);
-#endif
 }
 
 /* 1 in each byte of a word that is "c" */
@@ -235,7 +205,7 @@ write_word(char *at, uint64_t word, size_t n)
 	uint64_t	marks = find_byte(word, '"') | find_byte(word, '\\');
 	char	   *end = at + n;
 
-	store_word(at, word);
+	al_store_le64(at, word);
 	while (marks != 0)
 	{
 		int			skip = __builtin_ctzll(marks);
@@ -244,11 +214,25 @@ write_word(char *at, uint64_t word, size_t n)
 		word >>= skip;
 		marks >>= skip;
 		*at++ = '\\';
-		store_word(at, word);
+		al_store_le64(at, word);
 		marks--;
 		end++;
 	}
 	return end;
+}
+
+/* Writes n bytes of a string, which are also in a word, and escapes. */
+static inline char *
+write_quoted(char *at, const char *bytes, uint64_t word, size_t n)
+{
+	if (!has_control(word))
+		return write_word(at, word, n);
+	for (size_t i = 0; i < n; i++)
+		if (al_json_is_plain(bytes[i]))
+			*at++ = bytes[i];
+		else
+			at = write_escape(at, (unsigned char) bytes[i]);
+	return at;
 }
 
 /*
@@ -263,8 +247,7 @@ append_quoted(AlBuf *out, const char *bytes, size_t len)
 
 	do
 	{
-		size_t		left = (size_t) (end - bytes);
-		const char *stop = left > CHUNK ? bytes + CHUNK : end;
+		const char *stop = len > CHUNK ? bytes + CHUNK : end;
 		char	   *room = al_buf_reserve(out, CHUNK * 6 + 32);
 		char	   *at = room;
 
@@ -273,25 +256,18 @@ append_quoted(AlBuf *out, const char *bytes, size_t len)
 		if (first)
 			*at++ = '"';
 		first = false;
-		while (bytes < stop)
-		{
-			size_t		n = stop - bytes < 8 ? (size_t) (stop - bytes) : 8;
-			uint64_t	word = load_word(bytes, n);
-
-			if (!has_control(word))
-				at = write_word(at, word, n);
-			else
-				for (size_t i = 0; i < n; i++)
-					if (al_json_is_plain(bytes[i]))
-						*at++ = bytes[i];
-					else
-						at = write_escape(at, (unsigned char) bytes[i]);
-			bytes += n;
-		}
-		if (bytes == end)
+		for (; stop - bytes >= 8; bytes += 8)
+			at = write_quoted(at, bytes, al_load_le64(bytes), 8);
+		if (bytes < stop)
+			at = write_quoted(at, bytes,
+							  load_rest(bytes, (size_t) (stop - bytes)),
+							  (size_t) (stop - bytes));
+		bytes = stop;
+		len = (size_t) (end - bytes);
+		if (len == 0)
 			*at++ = '"';
 		out->len += (size_t) (at - room);
-	} while (bytes < end);
+	} while (len > 0);
 }
 
 static AlStatus
@@ -456,53 +432,101 @@ al_canon_jcs_put(AlCanonJcs *jcs, const char *key, size_t key_len,
 }
 
 /*
- * Lays out a key for al_canon_jcs_put_name().  before is the name that is put
- * before it, NULL for the first.  AL_INVALID if the key does not come after
- * that one, is too long or holds anything but letters, digits and "_".
+ * Adds a key to a layout, which is zeroed before the first.  AL_INVALID if it
+ * does not come after the one before, is too long or one too many, or holds
+ * anything but letters, digits and "_".
  */
 AlStatus
-al_canon_jcs_name(AlCanonName *name, const AlCanonName *before,
-				  const char *key, AlError *err)
+al_canon_jcs_lay_out(AlCanonLayout *layout, const char *key, AlError *err)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 	size_t		len = strlen(key);
+	char	   *text = layout->text + layout->start[layout->count];
 
-	if (strspn(key, plain) != len ||
-		len + sizeof(",\"\":null") > AL_CANON_NAME_SIZE)
+	if (strspn(key, plain) != len || layout->count == AL_CANON_LAYOUT_KEYS ||
+		len + sizeof(",\"\":null") > AL_CANON_KEY_SIZE)
 		return al_status_fail(err, AL_INVALID, "the key cannot be laid out");
-	name->len = (size_t) snprintf(name->text, AL_CANON_NAME_SIZE,
-								  ",\"%s\":null", key) - 4;
+	len = (size_t) snprintf(text, AL_CANON_KEY_SIZE, ",\"%s\":null", key);
 	/* The quote that ends a key sorts before all that a key holds. */
-	if (before != NULL && strcmp(before->text, name->text) >= 0)
+	if (layout->count > 0 &&
+		strcmp(layout->text + layout->start[layout->count - 1], text) >= 0)
 		return al_status_fail(err, AL_INVALID, "keys are not in order");
+	layout->count++;
+	layout->start[layout->count] = layout->start[layout->count - 1] + len;
 	return AL_OK;
 }
 
 /*
- * Appends a member, as al_canon_jcs_put() does.  An object has either names
- * or keys; that names come in the order they were laid out in is up to the
- * caller.
+ * Starts the member with a number, up to its value, for which there is room
+ * for value_len bytes and two quotes.  NULL if there is no memory.
+ */
+static inline char *
+start_member(AlCanonJcs *jcs, const AlCanonLayout *layout, size_t member,
+			 size_t value_len)
+{
+	const char *text = layout->text + layout->start[member];
+	char	   *at = al_buf_reserve(jcs->out,
+									AL_CANON_KEY_SIZE + value_len + 2);
+
+	if (at == NULL)
+		return NULL;
+	/* More than the key, but always as much: faster, and never too much. */
+	memcpy(at, text, AL_CANON_KEY_SIZE);
+	if (jcs->last_key == NULL)
+		at[0] = '{';
+	jcs->last_key = text;
+	return at + layout->start[member + 1] - layout->start[member] - 4;
+}
+
+/*
+ * Appends a member, as al_canon_jcs_put() does.  An object has members of one
+ * layout or keys of the caller; that members come in the order of the layout
+ * is up to the caller.
  */
 void
-al_canon_jcs_put_name(AlCanonJcs *jcs, const AlCanonName *name,
-					  const char *value, size_t value_len)
+al_canon_jcs_put_at(AlCanonJcs *jcs, const AlCanonLayout *layout,
+					size_t member, const char *value, size_t value_len)
 {
-	char	   *at = al_buf_reserve(jcs->out, AL_CANON_NAME_SIZE);
+	char	   *at = start_member(jcs, layout, member, 0);
 
 	if (at == NULL)
 		return;
-	memcpy(at, name->text, AL_CANON_NAME_SIZE);
+	jcs->out->len = (size_t) (at - jcs->out->data);
+	append_quoted(jcs->out, value, value_len);
+}
+
+/* The same for a value that holds nothing that is escaped. */
+void
+al_canon_jcs_put_plain(AlCanonJcs *jcs, const AlCanonLayout *layout,
+					   size_t member, const char *value, size_t value_len)
+{
+	char	   *at = start_member(jcs, layout, member, value_len);
+
+	if (at == NULL)
+		return;
+	*at++ = '"';
+	memcpy(at, value, value_len);
+	at[value_len] = '"';
+	jcs->out->len = (size_t) (at + value_len + 1 - jcs->out->data);
+}
+
+/* Appends count members that are null. */
+void
+al_canon_jcs_put_nulls(AlCanonJcs *jcs, const AlCanonLayout *layout,
+					   size_t member, size_t count)
+{
+	const char *text = layout->text + layout->start[member];
+	size_t		len = layout->start[member + count] - layout->start[member];
+	char	   *at = al_buf_reserve(jcs->out, len);
+
+	if (at == NULL || count == 0)
+		return;
+	memcpy(at, text, len);
 	if (jcs->last_key == NULL)
 		at[0] = '{';
-	jcs->last_key = name->text;
-	if (value == NULL)
-	{
-		jcs->out->len += name->len + 4;
-		return;
-	}
-	jcs->out->len += name->len;
-	append_quoted(jcs->out, value, value_len);
+	jcs->last_key = text;
+	jcs->out->len += len;
 }
 
 /*

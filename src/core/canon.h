@@ -35,24 +35,33 @@ typedef struct AlCanonJcs
 } AlCanonJcs;
 
 /*
- * A key laid out as it is printed, with what stands around it, for objects
- * that are written over and over with the same keys.
+ * Keys laid out as they are printed, for objects that are written over and
+ * over with the same ones: ,"first":null,"second":null and so on.
  */
-#define AL_CANON_NAME_SIZE 32
+#define AL_CANON_LAYOUT_KEYS 24
+#define AL_CANON_KEY_SIZE 32	/* bytes of ,"key":null */
 
-typedef struct AlCanonName
+typedef struct AlCanonLayout
 {
-	char		text[AL_CANON_NAME_SIZE];	/* ,"key":null */
-	size_t		len;			/* without the null */
-} AlCanonName;
+	size_t		count;
+	size_t		start[AL_CANON_LAYOUT_KEYS + 1];	/* of each member in text */
+	char		text[(AL_CANON_LAYOUT_KEYS + 1) * AL_CANON_KEY_SIZE];
+} AlCanonLayout;
 
 extern void al_canon_jcs_begin(AlCanonJcs *jcs, AlBuf *out);
 extern void al_canon_jcs_put(AlCanonJcs *jcs, const char *key, size_t key_len,
 							 const char *value, size_t value_len);
-extern AlStatus al_canon_jcs_name(AlCanonName *name, const AlCanonName *before,
-								  const char *key, AlError *err);
-extern void al_canon_jcs_put_name(AlCanonJcs *jcs, const AlCanonName *name,
-								  const char *value, size_t value_len);
+extern AlStatus al_canon_jcs_lay_out(AlCanonLayout *layout, const char *key,
+									 AlError *err);
+extern void al_canon_jcs_put_at(AlCanonJcs *jcs, const AlCanonLayout *layout,
+								size_t member, const char *value,
+								size_t value_len);
+extern void al_canon_jcs_put_plain(AlCanonJcs *jcs,
+								   const AlCanonLayout *layout, size_t member,
+								   const char *value, size_t value_len);
+extern void al_canon_jcs_put_nulls(AlCanonJcs *jcs,
+								   const AlCanonLayout *layout, size_t member,
+								   size_t count);
 extern AlStatus al_canon_jcs_end(AlCanonJcs *jcs, AlError *err);
 
 #endif							/* AUDIT_LOG_CANON_H */

@@ -727,62 +727,102 @@ test_jcs_writer(void)
 }
 
 static AlStatus
-lay_out(AlCanonName *name, const AlCanonName *before, const char *key)
+lay_out(AlCanonLayout *layout, const char *key)
 {
 	AlError		err = {""};
-	AlStatus	status = al_canon_jcs_name(name, before, key, &err);
+	AlStatus	status = al_canon_jcs_lay_out(layout, key, &err);
 
 	if (status != AL_OK && err.reason[0] == '\0')
 		return AL_FAILED;
 	return status;
 }
 
-/* Keys that are laid out beforehand. */
+/* Keys that are laid out beforehand, with every choice of nulls among them. */
 static void
-test_jcs_names(void)
+test_jcs_layout(void)
 {
 	static const char *const keys[] = {"A", "_", "a", "a1", "aa", "ab_c",
 	"twenty_two_letters_abcd"};
-	AlCanonName names[sizeof(keys) / sizeof(keys[0])];
-	AlCanonName other;
+	AlCanonLayout layout = {0};
+	AlCanonLayout full = {0};
 	AlBuf		out = {0};
 	AlBuf		want = {0};
 	AlCanonJcs	jcs;
 	AlStatus	status = AL_OK;
 	size_t		count = sizeof(keys) / sizeof(keys[0]);
 	size_t		i;
+	unsigned	choice;
+	int			equal = 0;
 
 	for (i = 0; i < count && status == AL_OK; i++)
-		status = lay_out(&names[i], i ? &names[i - 1] : NULL, keys[i]);
-	tap_is_int(status, AL_OK, "names: keys in order are laid out");
+		status = lay_out(&layout, keys[i]);
+	tap_is_int(status, AL_OK, "layout: keys in order are taken");
 
-	al_canon_jcs_begin(&jcs, &want);
-	for (i = 0; i < count; i++)
-		al_canon_jcs_put(&jcs, keys[i], strlen(keys[i]),
-						 i % 2 ? "x\"y\n" : NULL, i % 2 ? 4 : 0);
-	(void) al_canon_jcs_end(&jcs, NULL);
-	al_canon_jcs_begin(&jcs, &out);
-	for (i = 0; i < count; i++)
-		al_canon_jcs_put_name(&jcs, &names[i],
-							  i % 2 ? "x\"y\n" : NULL, i % 2 ? 4 : 0);
-	tap_is_int(al_canon_jcs_end(&jcs, NULL), AL_OK, "names: an object of them");
-	tap_is_bytes(out.data, out.len, want.data, want.len,
-				 "  is the one that keys make");
+	for (choice = 0; choice < 1u << count; choice++)
+	{
+		al_buf_reset(&want);
+		al_canon_jcs_begin(&jcs, &want);
+		for (i = 0; i < count; i++)
+			al_canon_jcs_put(&jcs, keys[i], strlen(keys[i]),
+							 choice >> i & 1 ? NULL : i % 2 ? "x\"y\n" : "x,y",
+							 i % 2 ? 4 : 3);
+		(void) al_canon_jcs_end(&jcs, NULL);
+		al_buf_reset(&out);
+		al_canon_jcs_begin(&jcs, &out);
+		for (i = 0; i < count;)
+		{
+			size_t		nulls = 0;
 
-	tap_is_int(lay_out(&other, &names[3], "a"), AL_INVALID,
-			   "names: a key out of order is refused");
-	tap_is_int(lay_out(&other, &names[3], "a1"), AL_INVALID,
+			while (i + nulls < count && choice >> (i + nulls) & 1)
+				nulls++;
+			al_canon_jcs_put_nulls(&jcs, &layout, i, nulls);
+			i += nulls;
+			if (i < count && i % 2)
+				al_canon_jcs_put_at(&jcs, &layout, i, "x\"y\n", 4);
+			else if (i < count)
+				al_canon_jcs_put_plain(&jcs, &layout, i, "x,y", 3);
+			i++;
+		}
+		if (al_canon_jcs_end(&jcs, NULL) == AL_OK && out.len == want.len &&
+			memcmp(out.data, want.data, out.len) == 0)
+			equal++;
+	}
+	tap_is_int(equal, 1 << count,
+			   "layout: objects of it are those that keys make");
+
+	tap_is_int(lay_out(&layout, "a"), AL_INVALID,
+			   "layout: a key out of order is refused");
+	tap_is_int(lay_out(&layout, "twenty_two_letters_abcd"), AL_INVALID,
 			   "  and one that comes again");
-	tap_is_int(lay_out(&other, NULL, "twenty_four_letters_abcde"), AL_INVALID,
+	tap_is_int(lay_out(&layout, "twenty_four_letters_abcde"), AL_INVALID,
 			   "  and one that is too long");
-	tap_is_int(lay_out(&other, NULL, "a\"b"), AL_INVALID,
+	tap_is_int(lay_out(&layout, "u\"v"), AL_INVALID,
 			   "  and one that would be escaped");
+	for (i = 0; i < AL_CANON_LAYOUT_KEYS; i++)
+	{
+		char		key[] = "the_longest_there_is__a";
+
+		key[sizeof(key) - 2] = (char) ('a' + i);
+		if (lay_out(&full, key) != AL_OK)
+			break;
+	}
+	tap_ok(i == AL_CANON_LAYOUT_KEYS && lay_out(&full, "z") == AL_INVALID,
+		   "  and one more than there is room for");
+	al_buf_reset(&out);
+	al_canon_jcs_begin(&jcs, &out);
+	al_canon_jcs_put_nulls(&jcs, &full, 0, i - 1);
+	al_canon_jcs_put_plain(&jcs, &full, i - 1, "1", 1);
+	tap_ok(al_canon_jcs_end(&jcs, NULL) == AL_OK &&
+		   out.len == 1 + i * (AL_CANON_KEY_SIZE - 1) - 1,
+		   "  which does not spoil it");
 
 	out.failed = true;
 	al_canon_jcs_begin(&jcs, &out);
-	al_canon_jcs_put_name(&jcs, &names[0], "1", 1);
+	al_canon_jcs_put_at(&jcs, &layout, 0, "1", 1);
+	al_canon_jcs_put_plain(&jcs, &layout, 1, "1", 1);
+	al_canon_jcs_put_nulls(&jcs, &layout, 2, 1);
 	tap_is_int(al_canon_jcs_end(&jcs, NULL), AL_NO_MEMORY,
-			   "names: a failed allocation is reported");
+			   "layout: a failed allocation is reported");
 	al_buf_free(&out);
 	al_buf_free(&want);
 }
@@ -801,7 +841,7 @@ main(void)
 	test_size();
 	test_random();
 	test_jcs_writer();
-	test_jcs_names();
+	test_jcs_layout();
 	test_lengths();
 	return tap_done();
 }
