@@ -105,14 +105,32 @@ al_harvest_begin(Snapshot snapshot, uint64 own_txid)
 
 /* ----------------------------------------------------------------- sorting */
 
-static int
+/* Half of an id, as a number in the order of ids */
+static inline uint64
+half_id(const AlHarvested *record, int half)
+{
+	uint64		bytes;
+
+	memcpy(&bytes, record->leaf.id.data + half * sizeof(bytes), sizeof(bytes));
+	return pg_ntoh64(bytes);
+}
+
+static inline int
 compare(const AlHarvested *a, const AlHarvested *b)
 {
 	if (a->block != b->block)
 		return a->block < b->block ? -1 : 1;
 	if (a->txid != b->txid)
 		return a->txid < b->txid ? -1 : 1;
-	return memcmp(&a->leaf.id, &b->leaf.id, UUID_LEN);
+	for (int half = 0; half < 2; half++)
+	{
+		uint64		of_a = half_id(a, half);
+		uint64		of_b = half_id(b, half);
+
+		if (of_a != of_b)
+			return of_a < of_b ? -1 : 1;
+	}
+	return 0;
 }
 
 #define ST_SORT sort_records
