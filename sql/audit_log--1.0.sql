@@ -3106,6 +3106,24 @@ GRANT EXECUTE ON FUNCTION audit.checkpoint(bigint) TO audit_log_reader;
 COMMENT ON FUNCTION audit.checkpoint(bigint) IS
 	'the last checkpoint, or that of an earlier size, as a signed note';
 
+/*
+ * Signature lines begin with an em dash.  In databases whose encoding has
+ * none, text shows a hyphen in its place.
+ */
+CREATE FUNCTION audit.note_bytes(note text) RETURNS bytea
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_note_bytes';
+REVOKE ALL ON FUNCTION audit.note_bytes(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.note_bytes(text) TO audit_log_reader;
+COMMENT ON FUNCTION audit.note_bytes(text) IS
+	'the exact bytes, in UTF-8, of a checkpoint or proof that another function gave as text';
+
+CREATE FUNCTION audit.note_text(note bytea) RETURNS text
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_note_text';
+REVOKE ALL ON FUNCTION audit.note_text(bytea) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.note_text(bytea) TO audit_log_reader;
+COMMENT ON FUNCTION audit.note_text(bytea) IS
+	'a checkpoint or proof, given by its bytes, as text of this database';
+
 CREATE FUNCTION audit.leaf(id uuid) RETURNS bigint
 	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_leaf';
 REVOKE ALL ON FUNCTION audit.leaf(uuid) FROM PUBLIC;
@@ -3335,8 +3353,10 @@ CREATE VIEW audit.blocks AS
 		g.origin || E'\n' || b.size || E'\n'
 			|| pg_catalog.encode(b.root, 'base64') || E'\n\n'
 			|| COALESCE((
-				SELECT pg_catalog.string_agg(s.line || E'\n', ''
-											 ORDER BY s.added_at, s.ctid)
+				/* the dash, as text of this database */
+				SELECT pg_catalog.string_agg(
+					audit.note_text('\xe2809420'::bytea) || s.line || E'\n', ''
+					ORDER BY s.added_at, s.ctid)
 				FROM audit.ledger_signatures s
 				WHERE s.size = b.size AND s.generation = b.generation), '')
 			AS checkpoint,
@@ -3805,14 +3825,11 @@ BEGIN ATOMIC
 				SELECT FROM audit.checkpoint_keys k
 				WHERE k.own AND k.first_size <= b.size
 					AND b.size <= COALESCE(k.last_size, b.size))
-			/*
-			 * Base64 of an id and what follows begins with that of the id.  The
-			 * dash before the name has no form in some encodings.
-			 */
+			/* Base64 of an id and what follows begins with that of the id. */
 			AND NOT EXISTS (
 				SELECT FROM audit.checkpoint_keys k
 					JOIN audit.ledger_signatures s
-						ON strpos(s.line, k.name || ' ' || left(encode(decode(k.key_hash, 'hex'), 'base64'), 5)) > 0
+						ON starts_with(s.line, k.name || ' ' || left(encode(decode(k.key_hash, 'hex'), 'base64'), 5))
 				WHERE s.size = b.size AND s.generation = b.generation)) AS u
 	GROUP BY u.run
 	UNION ALL
@@ -3883,25 +3900,28 @@ GRANT EXECUTE ON FUNCTION audit.api_export(text, text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_export(text, text) IS
 	'GET /audit/log: sealed records in the order of the ledger';
 
-CREATE FUNCTION audit.api_checkpoint(OUT status integer, OUT body text)
+CREATE FUNCTION audit.api_checkpoint(OUT status integer, OUT body text,
+									 OUT data bytea)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	status := 404;
-	body := audit.api_error(NULL, NULL, 'Nothing has been sealed yet');
-	IF EXISTS (SELECT FROM audit.ledger_blocks) THEN
-		status := 200;
-		body := audit.checkpoint();
+	IF NOT EXISTS (SELECT FROM audit.ledger_blocks) THEN
+		status := 404;
+		body := audit.api_error(NULL, NULL, 'Nothing has been sealed yet');
+		RETURN;
 	END IF;
+	status := 200;
+	data := audit.note_bytes(audit.checkpoint());
 END
 $$;
 REVOKE ALL ON FUNCTION audit.api_checkpoint() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_checkpoint() TO audit_log_api;
 COMMENT ON FUNCTION audit.api_checkpoint() IS
-	'GET /audit/checkpoint: the last checkpoint, a signed note; errors are JSON';
+	'GET /audit/checkpoint: the last checkpoint, a signed note, in data, or an error in body';
 
-CREATE FUNCTION audit.api_proof(id text, OUT status integer, OUT body text)
+CREATE FUNCTION audit.api_proof(id text, OUT status integer, OUT body text,
+								OUT data bytea)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3909,8 +3929,9 @@ BEGIN
 	status := 404;
 	body := audit.api_error(NULL, NULL, 'Not found');
 	IF id ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' THEN
-		body := audit.inclusion_proof(id::uuid);
+		data := audit.note_bytes(audit.inclusion_proof(id::uuid));
 		status := 200;
+		body := NULL;
 	END IF;
 EXCEPTION
 	/* no ledger, or no such leaf */
@@ -3921,7 +3942,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_proof(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_proof(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_proof(text) IS
-	'GET /audit/proof/{id}: proof that a record is in the ledger (C2SP tlog-proof); errors are JSON';
+	'GET /audit/proof/{id}: proof that a record is in the ledger (C2SP tlog-proof), in data, or an error in body';
 
 CREATE FUNCTION audit.api_tile(path text, OUT status integer, OUT body text,
 							   OUT data bytea)
@@ -3948,7 +3969,7 @@ ALTER FUNCTION audit.api_proof(text) OWNER TO audit_log_owner;
 ALTER FUNCTION audit.api_tile(text) OWNER TO audit_log_owner;
 GRANT EXECUTE ON FUNCTION audit.export(bigint, bigint),
 	audit.checkpoint(bigint), audit.inclusion_proof(uuid, bigint),
-	audit.tile(text)
+	audit.note_bytes(text), audit.tile(text)
 	TO audit_log_owner;
 
 COMMENT ON TABLE audit.ledger_generations IS
@@ -3990,7 +4011,7 @@ COMMENT ON TABLE audit.ledger_signatures IS 'signatures of checkpoints';
 COMMENT ON COLUMN audit.ledger_signatures.size IS 'size of the checkpoint';
 COMMENT ON COLUMN audit.ledger_signatures.generation IS 'generation of the checkpoint';
 COMMENT ON COLUMN audit.ledger_signatures.added_at IS 'when it was made or added';
-COMMENT ON COLUMN audit.ledger_signatures.line IS 'line of the signed note, without the newline';
+COMMENT ON COLUMN audit.ledger_signatures.line IS 'line of the signed note, without the dash in front and the newline';
 
 COMMENT ON TABLE audit.ledger_keys IS 'public keys whose signatures of checkpoints are known';
 COMMENT ON COLUMN audit.ledger_keys.name IS 'name in the signature line';

@@ -121,8 +121,8 @@ FROM (VALUES (NULL, NULL), ('0', '2'), ('310', NULL), ('310', '2'), ('999999', N
 	audit.api_export(v."from", v.size);
 SELECT status, body FROM (VALUES ('x', NULL), ('-1', NULL), ('', NULL), ('9999999999999999999', NULL),
 	(NULL, '0'), (NULL, '1001'), (NULL, 'x')) v ("from", size), audit.api_export(v."from", v.size);
-SELECT status, body = audit.checkpoint() FROM audit.api_checkpoint();
-SELECT p.status, p.body = audit.inclusion_proof(e.id) FROM audit.export(0, 1) e, audit.api_proof(e.id::text) p;
+SELECT status, data = audit.note_bytes(audit.checkpoint()) FROM audit.api_checkpoint();
+SELECT p.status, p.data = audit.note_bytes(audit.inclusion_proof(e.id)) FROM audit.export(0, 1) e, audit.api_proof(e.id::text) p;
 SELECT p.status FROM audit.objects o, audit.api_proof(o.id::text) p WHERE o.entity #>> '{event}' = 'erase';
 SELECT status, body FROM audit.api_proof(''' OR true');
 SELECT status, body, data = audit.tile('tile/0/000') AS data FROM audit.api_tile('tile/0/000');

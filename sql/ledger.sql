@@ -289,9 +289,9 @@ INSERT INTO goods VALUES (3001, 'signed');
 SELECT audit.seal();
 SELECT signatures FROM audit.status;
 SELECT name, algorithm, own, first_size, last_size FROM audit.ledger_keys;
-SELECT size, generation, line LIKE '— example.com/goods %' AS ours, length(decode(split_part(line, ' ', 3), 'base64')) AS bytes
+SELECT size, generation, line LIKE 'example.com/goods %' AS ours, length(decode(split_part(line, ' ', 2), 'base64')) AS bytes
 FROM audit.ledger_signatures;
-SELECT encode(substr(decode(split_part(line, ' ', 3), 'base64'), 1, 4), 'hex') = k.key_hash AS key_id
+SELECT encode(substr(decode(split_part(line, ' ', 2), 'base64'), 1, 4), 'hex') = k.key_hash AS key_id
 FROM audit.ledger_signatures, audit.ledger_keys k;
 SELECT audit.rotate_key() LIKE 'example.com/goods+%' AS verifier;
 SELECT algorithm, own, last_size IS NULL AS in_use FROM audit.ledger_keys;

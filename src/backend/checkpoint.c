@@ -6,7 +6,9 @@
  * A checkpoint is a signed note (C2SP): origin, size and root, then one line
  * for each signature: ours by Ed25519 (audit.ledger_key) and, if records are
  * signed, by RSA (audit.signing_key); others are added by remote signers and
- * witnesses.  The name of our keys is the origin.
+ * witnesses.  The name of our keys is the origin.  Here notes are UTF-8, as
+ * they are signed; lines are stored without their dash, as text that every
+ * encoding can hold.
  *
  * Both of our signatures are deterministic, so they are made inside the
  * sealing transaction and stored with the block; but nothing leaves the
@@ -50,6 +52,7 @@
 #include "checkpoint.h"
 #include "guc.h"
 #include "keys.h"
+#include "notetext.h"
 
 #define CHANNEL "audit_ledger"
 #define NOTIFY_MAX 7900			/* bytes; the server's limit is 8000 */
@@ -316,7 +319,8 @@ stored_lines(Snapshot snapshot, int64 size, int generation)
 										&isnull);
 
 		if (!isnull)
-			appendStringInfo(&lines, "%s\n", TextDatumGetCString(line));
+			appendStringInfo(&lines, AL_NOTE_DASH "%s\n",
+							 al_notetext_read(TextDatumGetCString(line)));
 	}
 	al_ledger_scan_end(&scan);
 	return lines.data;
@@ -367,6 +371,7 @@ read_key(TupleTableSlot *slot, AlKnownKeys *keys)
 	Datum		values[AL_LEDGER_KEY_COLUMNS];
 	AlPublicKey *public_key = NULL;
 	bytea	   *spki;
+	const char *name;
 	int			known;
 
 	slot_getallattrs(slot);
@@ -378,8 +383,9 @@ read_key(TupleTableSlot *slot, AlKnownKeys *keys)
 	if (al_crypto_load_spki(VARDATA_ANY(spki), VARSIZE_ANY_EXHDR(spki),
 							&public_key, NULL) != AL_OK)
 		return;
-	if (al_note_use_key(TextDatumGetCString(values[AL_LEDGER_KEY_NAME - 1]),
-						public_key, key, NULL) != AL_OK)
+	name = TextDatumGetCString(values[AL_LEDGER_KEY_NAME - 1]);
+	if (al_note_use_key(al_notetext_read(name), public_key, key,
+						NULL) != AL_OK)
 	{
 		al_crypto_free_public_key(public_key);
 		return;
@@ -473,7 +479,8 @@ al_checkpoint_add_key(const AlNoteKey *key, bool own, int64 first_size,
 	spki = palloc(VARHDRSZ + der_len);
 	SET_VARSIZE(spki, VARHDRSZ + der_len);
 	memcpy(VARDATA(spki), der, der_len);
-	values[AL_LEDGER_KEY_NAME - 1] = CStringGetTextDatum(key->name);
+	values[AL_LEDGER_KEY_NAME - 1] =
+		CStringGetTextDatum(al_notetext_show(key->name));
 	values[AL_LEDGER_KEY_HASH - 1] =
 		CStringGetTextDatum(psprintf("%02x%02x%02x%02x", key->id[0],
 									 key->id[1], key->id[2], key->id[3]));
@@ -492,7 +499,7 @@ al_checkpoint_add_key(const AlNoteKey *key, bool own, int64 first_size,
 
 /* ----------------------------------------------------------------- signing */
 
-/* Stores a signature line, given without its newline. */
+/* Stores a signature line, given without its dash and its newline. */
 void
 al_checkpoint_add_line(const AlBlock *block, const char *line, int len)
 {
@@ -505,7 +512,7 @@ al_checkpoint_add_line(const AlBlock *block, const char *line, int len)
 	values[AL_SIGNATURE_ADDED_AT - 1] =
 		TimestampTzGetDatum(GetCurrentTimestamp());
 	values[AL_SIGNATURE_LINE - 1] =
-		PointerGetDatum(cstring_to_text_with_len(line, len));
+		CStringGetTextDatum(al_notetext_show(pnstrdup(line, len)));
 	al_store_close(al_store_open(AL_CHECKPOINT_SIGNATURES));
 	tuple = al_store_form(AL_CHECKPOINT_SIGNATURES, values, nulls);
 	al_store_write(AL_CHECKPOINT_SIGNATURES, &tuple, 1);
@@ -537,7 +544,10 @@ sign_with(AlKey *key, const char *text, const AlBlock *block,
 	signature = take(&line);
 	if (strstr(lines->data, signature) == NULL)
 	{
-		al_checkpoint_add_line(block, signature, strlen(signature) - 1);
+		int			dash = strlen(AL_NOTE_DASH);
+
+		al_checkpoint_add_line(block, signature + dash,
+							   strlen(signature) - dash - 1);
 		appendStringInfoString(lines, signature);
 	}
 	if (find_known(known, &named) < 0)
@@ -729,7 +739,7 @@ al_checkpoint_publish(Snapshot snapshot, const AlBlock *block,
 	MemoryContextSwitchTo(old);
 	ForceSyncCommit();
 	Async_Notify(CHANNEL, strlen(announcement->note) < NOTIFY_MAX ?
-				 announcement->note : text);
+				 al_notetext_show(announcement->note) : text);
 }
 
 /* -------------------------------------------------------------- fork guard */
@@ -764,7 +774,7 @@ al_checkpoint_guard(Snapshot snapshot, const AlBlock *last,
 		return NULL;
 	/* audit.new_generation() has seen this very checkpoint. */
 	if (generation->generation > last->generation && generation->previous &&
-		strcmp(generation->previous, note) == 0)
+		strcmp(generation->previous, al_notetext_show(note)) == 0)
 		return note;
 	if (!al_checkpoint_parse(note, &checkpoint))
 		refuse(path, "The file does not hold a checkpoint.");
@@ -781,7 +791,8 @@ al_checkpoint_guard(Snapshot snapshot, const AlBlock *last,
 			memcmp(then.origin, checkpoint.origin,
 				   checkpoint.origin_len) == 0)
 			return note;
-	refuse(path, psprintf("Its origin \"%.*s\" is none of this ledger's.",
-						  (int) checkpoint.origin_len, checkpoint.origin));
+	refuse(path, psprintf("Its origin \"%s\" is none of this ledger's.",
+						  al_notetext_show(pnstrdup(checkpoint.origin,
+													checkpoint.origin_len))));
 	return NULL;
 }

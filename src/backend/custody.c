@@ -28,6 +28,7 @@
 #include "custody.h"
 #include "guc.h"
 #include "keys.h"
+#include "notetext.h"
 #include "rowjson.h"
 #include "seal.h"
 
@@ -151,6 +152,8 @@ al_custody_new_generation(const char *reason)
 		if (al_ledger_generation(snapshot, block.generation, &sealed))
 			previous = al_checkpoint_note(snapshot, &block, &sealed);
 	}
+	if (previous)
+		previous = al_notetext_show(previous);
 
 	begin_event(&json, "new_generation");
 	add_member(&json, "generation", psprintf("%d", number));
@@ -266,10 +269,12 @@ al_custody_add_key(const char *verifier)
 	AlStatus	status;
 	StringInfoData json;
 	pg_uuid_t	id;
+	const char *note_verifier = al_notetext_read(verifier);
 	char	   *volatile name = NULL;
 
 	require_ledger(al_ledger_last_block(snapshot, &block));
-	status = al_note_parse_verifier(verifier, strlen(verifier), &key, &err);
+	status = al_note_parse_verifier(note_verifier, strlen(note_verifier),
+									&key, &err);
 	if (status != AL_OK)
 	{
 		al_note_free_key(&key);
@@ -279,7 +284,7 @@ al_custody_add_key(const char *verifier)
 	}
 	PG_TRY();
 	{
-		name = pstrdup(key.name);
+		name = al_notetext_show(key.name);
 		al_checkpoint_add_key(&key, false, block.size, -1);
 	}
 	PG_FINALLY();
@@ -296,11 +301,27 @@ al_custody_add_key(const char *verifier)
 }
 
 /*
+ * A signature line, given with its dash, what text holds in its place, or
+ * without, as the line of a note but for the newline.
+ */
+static char *
+read_line(const char *text)
+{
+	char	   *line = al_notetext_read(text);
+	int			len = strlen(line);
+
+	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+		line[--len] = '\0';
+	return strncmp(line, AL_NOTE_DASH, strlen(AL_NOTE_DASH)) == 0 ? line :
+		psprintf(AL_NOTE_DASH "%s", line);
+}
+
+/*
  * Adds a signature line to the checkpoint that it signs, one of the last; it
  * must be by a known key.
  */
 void
-al_custody_add_signature(const char *line)
+al_custody_add_signature(const char *text_line)
 {
 	Relation	lock = al_seal_lock("audit.add_signature()");
 	Snapshot	snapshot = al_seal_snapshot();
@@ -308,11 +329,11 @@ al_custody_add_signature(const char *line)
 	AlBlock		block;
 	AlGeneration generation;
 	AlError		err = {{0}};
+	const char *line = read_line(text_line);
 	int			len = strlen(line);
+	int			dash = strlen(AL_NOTE_DASH);
 	int64		last;
 
-	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
-		len--;
 	require_ledger(al_ledger_last_block(snapshot, &block));
 	al_checkpoint_keys(snapshot, &keys);
 	last = block.number;
@@ -334,9 +355,9 @@ al_custody_add_signature(const char *line)
 					 errmsg("the signature is by a key that is not known"),
 					 errhint("Call audit.add_ledger_key() with the signer's verifier key.")));
 		if (strstr(al_checkpoint_note(snapshot, &block, &generation),
-				   pnstrdup(line, len)) == NULL)
+				   line) == NULL)
 		{
-			al_checkpoint_add_line(&block, line, len);
+			al_checkpoint_add_line(&block, line + dash, len - dash);
 			CommandCounterIncrement();
 			if (n == last)
 			{
@@ -352,7 +373,8 @@ al_custody_add_signature(const char *line)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("the line does not sign a recent checkpoint"),
-			 errdetail("%s", err.reason[0] ? err.reason : "No checkpoint fits.")));
+			 errdetail("%s", err.reason[0] ? al_notetext_show(err.reason) :
+					   "No checkpoint fits.")));
 }
 
 /* Adds the reply of a time-stamping authority to the checkpoint it stamps. */

@@ -19,6 +19,7 @@
 
 #include "custody.h"
 #include "export.h"
+#include "notetext.h"
 #include "proof.h"
 #include "seal.h"
 #include "verify.h"
@@ -29,6 +30,8 @@ PG_FUNCTION_INFO_V1(audit_log_seal);
 PG_FUNCTION_INFO_V1(audit_log_waiting);
 PG_FUNCTION_INFO_V1(audit_log_wait_sealed);
 PG_FUNCTION_INFO_V1(audit_log_checkpoint);
+PG_FUNCTION_INFO_V1(audit_log_note_bytes);
+PG_FUNCTION_INFO_V1(audit_log_note_text);
 PG_FUNCTION_INFO_V1(audit_log_leaf);
 PG_FUNCTION_INFO_V1(audit_log_inclusion_proof);
 PG_FUNCTION_INFO_V1(audit_log_consistency_proof);
@@ -97,11 +100,33 @@ audit_log_wait_sealed(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ proofs */
 
+static text *
+note_text(const char *note)
+{
+	return cstring_to_text(al_notetext_show(note));
+}
+
 /* audit.checkpoint(bigint): a checkpoint with its signatures. */
 Datum
 audit_log_checkpoint(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(al_proof_checkpoint(size_arg(fcinfo, 0))));
+	PG_RETURN_TEXT_P(note_text(al_proof_checkpoint(size_arg(fcinfo, 0))));
+}
+
+/* audit.note_bytes(text): the bytes of what a function here gave as text. */
+Datum
+audit_log_note_bytes(PG_FUNCTION_ARGS)
+{
+	/* A text is laid out as the bytes are. */
+	PG_RETURN_BYTEA_P((bytea *) cstring_to_text(al_notetext_read(text_arg(fcinfo, 0))));
+}
+
+/* audit.note_text(bytea): the way back. */
+Datum
+audit_log_note_text(PG_FUNCTION_ARGS)
+{
+	/* Zeros end it, which no note holds. */
+	PG_RETURN_TEXT_P(note_text(text_arg(fcinfo, 0)));
 }
 
 /* audit.leaf(uuid): where a record is in the ledger. */
@@ -121,8 +146,8 @@ audit_log_inclusion_proof(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(al_proof_inclusion(PG_GETARG_UUID_P(0),
-														size_arg(fcinfo, 1))));
+	PG_RETURN_TEXT_P(note_text(al_proof_inclusion(PG_GETARG_UUID_P(0),
+												  size_arg(fcinfo, 1))));
 }
 
 /* audit.consistency_proof(bigint, bigint): that a tree continues another. */
@@ -139,7 +164,7 @@ audit_log_consistency_proof(PG_FUNCTION_ARGS)
 Datum
 audit_log_witness_request(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(al_proof_witness_request(PG_GETARG_INT64(0))));
+	PG_RETURN_TEXT_P(note_text(al_proof_witness_request(PG_GETARG_INT64(0))));
 }
 
 /* audit.timestamp_request(bigint): what a time-stamping authority is asked. */
@@ -381,9 +406,11 @@ Datum
 audit_log_verify_ledger(PG_FUNCTION_ARGS)
 {
 	int64		from = size_arg(fcinfo, 0);
+	char	   *checkpoint = text_arg(fcinfo, 2);
 
 	InitMaterializedSRF(fcinfo, 0);
-	al_verify(Max(from, 0), size_arg(fcinfo, 1), text_arg(fcinfo, 2),
+	al_verify(Max(from, 0), size_arg(fcinfo, 1),
+			  checkpoint ? al_notetext_read(checkpoint) : NULL,
 			  put_finding, fcinfo->resultinfo);
 	return (Datum) 0;
 }

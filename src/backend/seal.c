@@ -318,7 +318,8 @@ first_origin(void)
 		return pstrdup(al_guc_ledger_origin);
 	name = get_database_name(MyDatabaseId);
 	for (char *p = name; *p; p++)
-		if (!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL)
+		if (IS_HIGHBIT_SET(*p) ||
+			(!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL))
 			*p = '_';
 	origin = psprintf("audit_log/" UINT64_FORMAT "/%s",
 					  GetSystemIdentifier(), name);

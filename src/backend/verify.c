@@ -45,6 +45,7 @@
 #include "anchor.h"
 #include "checkpoint.h"
 #include "harvest.h"
+#include "notetext.h"
 #include "verify.h"
 
 #define SPAN_BLOCKS 4096
@@ -454,7 +455,7 @@ check_signatures(Verifier *v, const AlBlock *block)
 	{
 		find(v, "signature", block->size, NULL,
 			 psprintf("block " INT64_FORMAT ": %s", block->number,
-					  err.reason));
+					  al_notetext_show(err.reason)));
 		return;
 	}
 	for (const char *line = parts.lines; line < parts.lines + parts.lines_len;)
@@ -467,7 +468,7 @@ check_signatures(Verifier *v, const AlBlock *block)
 								&which, &err) != AL_OK)
 			find(v, "signature", block->size, NULL,
 				 psprintf("block " INT64_FORMAT ": %s", block->number,
-						  err.reason));
+						  al_notetext_show(err.reason)));
 		else if (which >= 0 && v->keys.last_size[which] >= 0 &&
 				 block->size > v->keys.last_size[which])
 			find(v, "signature", block->size, NULL,
@@ -577,7 +578,7 @@ check_checkpoint(Verifier *v, const char *note, const char *what,
 					   &parts, NULL, &err) == AL_MISMATCH &&
 		strstr(err.reason, "does not match"))
 		find(v, "signature", checkpoint.size, NULL,
-			 psprintf("%s: %s", what, err.reason));
+			 psprintf("%s: %s", what, al_notetext_show(err.reason)));
 	if (checkpoint.size > last->size)
 	{
 		find(v, "rolled_back", last->size, NULL,

@@ -29,7 +29,6 @@
 #include "base64.h"
 #include "note.h"
 
-#define AL_NOTE_DASH "\xe2\x80\x94 "	/* U+2014 and a space */
 #define AL_NOTE_RSA_HEAD "\xff" "PKIX-RSA-PKCS#1v1.5"
 #define AL_NOTE_ED25519_HEAD "\x01"
 
@@ -458,6 +457,35 @@ al_note_split(const char *note, size_t len, AlNote *parts, AlError *err)
 		pos += n;
 	}
 	return AL_OK;
+}
+
+/*
+ * Appends a text in which lines that began with the dash "from" begin with
+ * "to", one of AL_NOTE_DASH and AL_NOTE_PLAIN_DASH.  No line of a checkpoint
+ * or a proof begins like that but those of signatures, so that the way back
+ * leads to the same bytes.
+ */
+void
+al_note_replace_dashes(const char *text, size_t len, const char *from,
+					   const char *to, AlBuf *out)
+{
+	size_t		dash = strlen(from);
+
+	while (len > 0)
+	{
+		const char *end = memchr(text, '\n', len);
+		size_t		n = end != NULL ? (size_t) (end - text) + 1 : len;
+
+		if (n >= dash && memcmp(text, from, dash) == 0)
+		{
+			al_buf_append_str(out, to);
+			al_buf_append(out, text + dash, n - dash);
+		}
+		else
+			al_buf_append(out, text, n);
+		text += n;
+		len -= n;
+	}
 }
 
 /* Two keys that a line cannot tell apart would leave open which was meant. */

@@ -20,6 +20,8 @@
 #include "crypto.h"
 #include "status.h"
 
+#define AL_NOTE_DASH "\xe2\x80\x94 "	/* begins a signature line: U+2014 */
+#define AL_NOTE_PLAIN_DASH "- "	/* in its place where text cannot hold it */
 #define AL_NOTE_KEY_ID_LEN 4
 #define AL_NOTE_NAME_MAX 255	/* bytes of the name of a key of ours */
 #define AL_NOTE_MAX_LINES 100	/* signature lines of one note */
@@ -73,6 +75,9 @@ extern AlStatus al_note_verify_line(const char *text, size_t text_len,
 									const char *line, size_t line_len,
 									const AlNoteKey *keys, int n_keys,
 									int *which, AlError *err);
+extern void al_note_replace_dashes(const char *text, size_t len,
+								   const char *from, const char *to,
+								   AlBuf *out);
 extern AlStatus al_note_verify(const char *note, size_t len,
 							   const AlNoteKey *keys, int n_keys,
 							   AlNote *parts, bool *signed_by, AlError *err);

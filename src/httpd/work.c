@@ -30,6 +30,11 @@
 	"SELECT a.status, a.body, audit.api_log(" LOG_ARGS                        \
 	", a.status) FROM audit." call " a"
 
+/* The same where the answer, unless it is an error, is bytes. */
+#define BYTES(call)                                                           \
+	"SELECT a.status, a.body, a.data, audit.api_log(" LOG_ARGS                \
+	", a.status) FROM audit." call " a"
+
 /*
  * The statement of a kind of work.  After the arguments of the record come
  * the table, the key, the named parameters of the query string and the
@@ -102,16 +107,12 @@ static const Call calls[] = {
 	ANSWER("api_export($13, $14)")},
 	.params = export_params},
 	[AL_WORK_CHECKPOINT] = {.statement = {AL_WORK_CHECKPOINT,
-	ANSWER("api_checkpoint()")},
+	BYTES("api_checkpoint()")},
 	.type = plain_text},
-	[AL_WORK_PROOF] = {.statement = {AL_WORK_PROOF, ANSWER("api_proof($13)")},
+	[AL_WORK_PROOF] = {.statement = {AL_WORK_PROOF, BYTES("api_proof($13)")},
 	.key = true,
 	.type = plain_text},
-	[AL_WORK_TILE] =
-	{.statement =
-		{AL_WORK_TILE,
-			"SELECT a.status, a.body, a.data, audit.api_log(" LOG_ARGS
-		", a.status) FROM audit.api_tile($13) a"},
+	[AL_WORK_TILE] = {.statement = {AL_WORK_TILE, BYTES("api_tile($13)")},
 		.key = true,
 	.type = "application/octet-stream"},
 	[AL_WORK_READ_ENTITY] =

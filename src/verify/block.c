@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/note.h"
+
 #include "block.h"
 
 static bool
@@ -95,6 +97,25 @@ al_block_text_len(const AlBlock *block)
 		: strlen(block->note.data);
 }
 
+/* The text of some databases cannot hold the dash of a signature line. */
+static bool
+take_note(const AlFields *fields, AlBuf *note)
+{
+	AlBuf		text = {0};
+	bool		found = al_fields_text(fields, "checkpoint", &text);
+
+	al_buf_reset(note);
+	if (found)
+	{
+		al_note_replace_dashes(text.data, text.len, AL_NOTE_PLAIN_DASH,
+							   AL_NOTE_DASH, note);
+		al_buf_append_char(note, '\0');
+		note->len--;
+	}
+	al_buf_free(&text);
+	return found && !note->failed;
+}
+
 AlStatus
 al_block_read(const char *line, size_t len, AlBlock *block, AlError *err)
 {
@@ -120,7 +141,7 @@ al_block_read(const char *line, size_t len, AlBlock *block, AlError *err)
 	block->first_leaf = (uint64_t) first_leaf;
 	block->size = (uint64_t) size;
 	block->has_checkpoint =
-		al_fields_text(&fields, "checkpoint", &block->note) &&
+		take_note(&fields, &block->note) &&
 		al_tlog_parse_checkpoint(block->note.data, al_block_text_len(block),
 								 &block->checkpoint, NULL) == AL_OK;
 	if (!al_fields_text(&fields, "timestamps", &block->stamps))

@@ -33,14 +33,19 @@ Exit status: 0 kept, 1 refused, 2 it could not be tried.
 USAGE
 }
 
-# ask STATEMENT: its one value, whatever it holds, goes to $work/answer
-ask()
+# ask_bytes STATEMENT: its one value, a bytea, goes to $work/answer
+ask_bytes()
 {
 	answer=$(psql -XAtqw -v ON_ERROR_STOP=1 -d "$conninfo" \
-		-c "SET client_encoding = 'UTF8'" \
-		-c "SELECT pg_catalog.translate(pg_catalog.encode(pg_catalog.convert_to(($1), 'UTF8'), 'base64'), E'\\n', '')") ||
+		-c "SELECT pg_catalog.translate(pg_catalog.encode(($1), 'base64'), E'\\n', '')") ||
 		stop 'the server did not answer'
 	decode "$answer" >"$work/answer"
+}
+
+# ask STATEMENT: its one value, text as signed notes are made of, or null
+ask()
+{
+	ask_bytes "SELECT audit.note_bytes(($1))"
 }
 
 # refuse REASON: keeps what was refused, which may be evidence
@@ -155,7 +160,8 @@ if [ -n "$private" ]; then
 	printf '%s\n' "$line"
 	printf '%s\n' "$line" >>"$work/kept"
 	if [ $add = yes ]; then
-		ask "SELECT audit.add_signature('$line')::text"
+		# without the dash, which not every database can be told
+		ask "SELECT audit.add_signature('${line#"$dash "}')::text"
 	fi
 fi
 keep "$work/kept"

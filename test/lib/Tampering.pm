@@ -143,7 +143,7 @@ my @cases = (
 		'DELETE FROM audit.ledger_signatures',
 		'signature', 'signature' ],
 	[ 'signatures are replaced by those of a stranger',
-		q{UPDATE audit.ledger_signatures SET line = regexp_replace(line, ' [^ ]+ ', ' stranger.example ')},
+		q{UPDATE audit.ledger_signatures SET line = regexp_replace(line, '^[^ ]+ ', 'stranger.example ')},
 		'signature', 'signature' ],
 );
 

@@ -15,7 +15,7 @@ chdir "$FindBin::RealBin/../.." or die $!;
 # floors and its own, never one of its own floor.
 my @floors = (
 	[qw(compat ids utf8 virtual txidrange)],
-	[qw(guc)],
+	[qw(guc notetext)],
 	[qw(keys filter exclude context)],
 	[qw(rowjson)],
 	[qw(store tracking)],

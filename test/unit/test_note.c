@@ -416,6 +416,40 @@ test_names(void)
 	al_buf_free(&line);
 }
 
+/* Only dashes at the beginning of lines, there and back */
+static void
+test_dashes(void)
+{
+	static const char *const notes[] = {
+		"o\n1\nr\n\n" DASH "n AAAAAAAA\n" DASH "m " DASH "- AAAAAAAA\n",
+		DASH "n AAAAAAAA", "", "\n\n", "x" DASH "\n-\n\xe2\x80\x94\n",
+	};
+	static const char *const plain[] = {
+		"o\n1\nr\n\n- n AAAAAAAA\n- m " DASH "- AAAAAAAA\n",
+		"- n AAAAAAAA", "", "\n\n", "x" DASH "\n-\n\xe2\x80\x94\n",
+	};
+	size_t		i;
+
+	for (i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
+	{
+		AlBuf		there = {0};
+		AlBuf		back = {0};
+
+		al_note_replace_dashes(notes[i], strlen(notes[i]), AL_NOTE_DASH,
+							   AL_NOTE_PLAIN_DASH, &there);
+		tap_ok(there.len == strlen(plain[i]) &&
+			   memcmp(there.data ? there.data : "", plain[i], there.len) == 0,
+			   "plain dashes of text %zu", i);
+		al_note_replace_dashes(plain[i], strlen(plain[i]),
+							   AL_NOTE_PLAIN_DASH, AL_NOTE_DASH, &back);
+		tap_ok(back.len == strlen(notes[i]) &&
+			   memcmp(back.data ? back.data : "", notes[i], back.len) == 0,
+			   "and back");
+		al_buf_free(&there);
+		al_buf_free(&back);
+	}
+}
+
 int
 main(void)
 {
@@ -430,6 +464,7 @@ main(void)
 	test_malformed();
 	test_verifier_refusals();
 	test_names();
+	test_dashes();
 	al_crypto_free_key(ed.key);
 	al_crypto_free_key(rsa.key);
 	al_crypto_free_key(other.key);
