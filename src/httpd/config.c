@@ -119,7 +119,7 @@ static const char help[] =
 "  --queue-timeout=MS             for a database connection, default 5000\n"
 "  --statement-timeout=MS         default 10000\n"
 "  --connect-timeout=SECONDS      default 3\n"
-"  --drain-timeout=SECONDS        default 10\n"
+"  --drain-timeout=SECONDS        default 5; then a stop cancels statements\n"
 "\n"
 "Records and logs:\n"
 "  --durable-reads                records of reads wait for the disk too\n"
@@ -478,7 +478,7 @@ al_config_parse(AlConfig *config, int argc, char **argv)
 	config->queue_timeout = 5000;
 	config->statement_timeout = 10000;
 	config->connect_timeout = 3;
-	config->drain_timeout = 10;
+	config->drain_timeout = 5;
 	config->access_log = true;
 	config->id_header = copy("X-Kong-Admin-Request-ID");
 

@@ -47,7 +47,7 @@ typedef struct AlConfig
 	int			queue_timeout;	/* milliseconds without a connection of the pool */
 	int			statement_timeout;	/* milliseconds; 0 = none */
 	int			connect_timeout;	/* seconds */
-	int			drain_timeout;	/* seconds */
+	int			drain_timeout;	/* seconds for statements to end by themselves */
 	bool		durable_reads;	/* wait for the disk for records of reads */
 	bool		access_log;
 

@@ -4,9 +4,11 @@
  * audit_log_httpd: starts libmicrohttpd, waits for signals, and stops in an
  * order that loses no answer: no new connections, then the requests at hand,
  * then the connections, then the records that are due, then the database.
+ * Each of these steps takes a bounded time, whatever the database does.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "later.h"
 #include "pool.h"
 #include "respond.h"
@@ -24,6 +27,9 @@
 
 /* Of a connection's memory, for the header of the answer. */
 #define ROOM_FOR_ANSWER 4096
+
+/* Of the end, in seconds. */
+#define TIME_FOR_RECORDS 3
 
 /* Of a connection's thread; what is not used of it takes no memory. */
 #define STACK (512 * 1024)
@@ -60,11 +66,14 @@ log_library(void *cls, const char *format, va_list args)
 	fprintf(stderr, "audit_log_httpd: %s\n", line);
 }
 
-/* Lives as long as the program. */
+/* Certificates and keys, which the library does not copy. */
+static AlBuf files[3];
+static int	nfiles;
+
 static char *
 read_file(const char *path)
 {
-	AlBuf		text = {0};
+	AlBuf	   *text = &files[nfiles++];
 	char		part[4096];
 	size_t		n;
 	FILE	   *in = fopen(path, "r");
@@ -76,16 +85,17 @@ read_file(const char *path)
 		exit(1);
 	}
 	while ((n = fread(part, 1, sizeof(part), in)) > 0)
-		al_buf_append(&text, part, n);
-	al_buf_append_char(&text, '\0');
-	if (ferror(in) || text.failed)
+		al_buf_append(text, part, n);
+	al_buf_append_char(text, '\0');
+	if (ferror(in) || text->failed)
 	{
 		fprintf(stderr, "audit_log_httpd: could not read \"%s\": %s\n", path,
 				strerror(errno));
 		exit(1);
 	}
 	fclose(in);
-	return text.data;
+	explicit_bzero(part, sizeof(part));
+	return text->data;
 }
 
 static void
@@ -229,19 +239,72 @@ wait_for_signals(const AlConfig *config, const sigset_t *signals)
 	}
 }
 
+/* Until one more signal says that it should be now, but not longer. */
 static void
-drain(const AlConfig *config, struct MHD_Daemon *daemon)
+wait_at_most(int seconds)
+{
+	int64_t		end = al_request_now() + (int64_t) seconds * 1000000;
+	int64_t		left;
+	sigset_t	signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	while ((left = end - al_request_now()) > 0)
+	{
+		struct timespec when = {
+			.tv_sec = left / 1000000,.tv_nsec = left % 1000000 * 1000
+		};
+
+		if (sigtimedwait(&signals, NULL, &when) > 0)
+			return;
+	}
+}
+
+/*
+ * Statements get the drain timeout.  What then still runs is ended, so that
+ * its client can be told and its record be written, for which there is
+ * TIME_FOR_RECORDS, and no more.
+ */
+static void *
+hurry(void *arg)
+{
+	const AlConfig *config = arg;
+
+	wait_at_most(config->drain_timeout);
+	al_pool_hurry(AL_STOP_WORK);
+	wait_at_most(TIME_FOR_RECORDS);
+	al_pool_hurry(AL_STOP_ALL);
+	return NULL;
+}
+
+/* Once statements are ended, what is still arriving is not waited for. */
+static bool
+is_at_work(void)
+{
+	AlStop		stopping = al_await_stopping();
+
+	return stopping != AL_STOP_ALL &&
+		(atomic_load(&al_counters.handling) > 0 ||
+		 atomic_load(&al_counters.sending) > 0 ||
+		 (stopping == AL_STOP_NOT && atomic_load(&al_counters.reading) > 0));
+}
+
+static void
+drain(AlConfig *config, struct MHD_Daemon *daemon)
 {
 	const struct timespec tick = {.tv_nsec = 20 * 1000 * 1000};
-	int64_t		end = al_request_now() + (int64_t) config->drain_timeout * 1000000;
 	MHD_socket	listener = MHD_quiesce_daemon(daemon);
+	pthread_t	thread;
 
 	if (listener != MHD_INVALID_SOCKET)
 		close(listener);
 	al_request_drain();
-	while (al_request_now() < end && (atomic_load(&al_counters.handling) > 0 ||
-									  atomic_load(&al_counters.reading) > 0 ||
-									  atomic_load(&al_counters.sending) > 0))
+	if (pthread_create(&thread, NULL, hurry, config) == 0)
+		pthread_detach(thread);
+	else
+		al_pool_hurry(AL_STOP_WORK);
+	while (is_at_work())
 		nanosleep(&tick, NULL);
 }
 

@@ -53,6 +53,9 @@ al_metrics_answer(AlRequest *request)
 	append_metric(out, "connections_cut_total", "counter",
 				  "Connections cut because a request or answer took too long.",
 				  (double) c->cut);
+	append_metric(out, "requests_abandoned_total", "counter",
+				  "Reads ended because their client went away.",
+				  (double) c->abandoned);
 	append_metric(out, "requests_total", "counter", "Requests ever begun.",
 				  (double) c->requests);
 	append_metric(out, "requests_reading", "gauge",

@@ -17,7 +17,7 @@
  * Nor does a client wait long when no connection is free, or wait itself for
  * a server that says nothing any more: who waits for a connection says how
  * long, and a connection is given up on which a statement is not ended by the
- * server's own timeout.
+ * server's own timeout, or when nobody wants its result; see await.c.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -29,13 +29,13 @@
 #include "pool.h"
 
 #define RETRY_AFTER 250000		/* microseconds between attempts to connect */
-#define GRACE 3000				/* milliseconds past a statement's timeout */
 #define RETAINED (4 * 1024 * 1024)	/* bytes, of a server process */
 
 struct AlDatabase
 {
 	PGconn	   *conn;			/* NULL while there is none */
 	bool		prepared[AL_MAX_STATEMENTS];
+	bool		waited_for;		/* who has it had to wait for it */
 	AlDatabase *next;			/* in the list of those that are free */
 };
 
@@ -91,66 +91,6 @@ sqlstate(const PGresult *result)
 	return code ? code : "";
 }
 
-/* Waits for the socket, until "end"; false when nothing came. */
-static bool
-wait_until(PGconn *conn, bool writing, int64_t end)
-{
-	struct pollfd fd = {
-		.fd = PQsocket(conn),
-		.events = (short) (writing ? POLLIN | POLLOUT : POLLIN)
-	};
-	int64_t		left = end - al_request_now();
-
-	if (config->statement_timeout == 0)
-		return poll(&fd, 1, -1) > 0;
-	return left > 0 && poll(&fd, 1, (int) (left / 1000 + 1)) > 0;
-}
-
-/*
- * The result of what was just sent.  NULL when the server is silent although
- * its own timeout is past: it hangs, or the network lost it.
- */
-static PGresult *
-await_result(PGconn *conn)
-{
-	int64_t		end = al_request_now() +
-		((int64_t) config->statement_timeout + GRACE) * 1000;
-	PGresult   *result = NULL;
-
-	while (PQflush(conn) > 0)
-	{
-		if (!wait_until(conn, true, end))
-			return NULL;
-		if (!PQconsumeInput(conn))
-			break;
-	}
-	for (;;)
-	{
-		PGresult   *next;
-
-		while (PQisBusy(conn))
-		{
-			if (!wait_until(conn, false, end))
-			{
-				PQclear(result);
-				return NULL;
-			}
-			if (!PQconsumeInput(conn))
-				break;
-		}
-		next = PQgetResult(conn);
-		/* the server's last words say more than that it hung up */
-		if (next == NULL || (result && sqlstate(next)[0] == '\0' &&
-							 PQstatus(conn) != CONNECTION_OK))
-		{
-			PQclear(next);
-			return result;
-		}
-		PQclear(result);
-		result = next;
-	}
-}
-
 /*
  * What a page of records takes, glibc in the server process would give back
  * to the system after each statement, and get again, with a page fault for
@@ -161,6 +101,7 @@ static bool
 set_session(PGconn *conn)
 {
 	char		sql[256];
+	AlAwait		await = {.purpose = {.client = -1,.record = true}};
 	PGresult   *result;
 	bool		ok;
 
@@ -171,7 +112,7 @@ set_session(PGconn *conn)
 			 "SET idle_in_transaction_session_timeout = %d",
 			 RETAINED / 1024, config->statement_timeout, config->statement_timeout);
 	result = PQsetnonblocking(conn, 1) == 0 && PQsendQuery(conn, sql) ?
-		await_result(conn) : NULL;
+		al_await_result(conn, &await) : NULL;
 	ok = PQresultStatus(result) == PGRES_COMMAND_OK;
 	PQclear(result);
 	return ok;
@@ -260,7 +201,7 @@ al_pool_reconnect(AlDatabase *db)
 /* NULL when the connection gave no result, or not in time. */
 static PGresult *
 run_once(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
-		 AlLoss *loss)
+		 AlAwait *await, AlLoss *loss)
 {
 	char		name[16];
 	PGresult   *result;
@@ -270,17 +211,25 @@ run_once(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
 	if (!db->prepared[statement->number])
 	{
 		result = PQsendPrepare(db->conn, name, statement->sql, 0, NULL) ?
-			await_result(db->conn) : NULL;
+			al_await_result(db->conn, await) : NULL;
 		if (PQresultStatus(result) != PGRES_COMMAND_OK)
 			return result;
 		PQclear(result);
+		if (await->spoilt)
+			return NULL;
 		db->prepared[statement->number] = true;
 	}
 	*loss = AL_LOSS_UNKNOWN;
 	if (!PQsendQueryPrepared(db->conn, name, args->n, args->values,
 							 args->lengths, args->formats, 0))
 		return NULL;
-	return await_result(db->conn);
+	return al_await_result(db->conn, await);
+}
+
+static AlLoss
+loss_by(AlEnd end)
+{
+	return end == AL_END_GONE ? AL_LOSS_GONE : AL_LOSS_STOP;
 }
 
 /*
@@ -289,17 +238,28 @@ run_once(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
  */
 PGresult *
 al_pool_run(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
-			AlLoss *loss)
+			AlPurpose purpose, AlLoss *loss)
 {
+	AlAwait		await = {.purpose = purpose,.long_since = db->waited_for};
+
 	for (int attempt = 0;; attempt++)
 	{
 		PGresult   *result;
 		const char *code;
+		AlEnd		needless = al_await_needless(&await);
 
+		if (needless != AL_END_NOT)
+		{
+			*loss = loss_by(needless);
+			return NULL;
+		}
 		*loss = AL_LOSS_AWAY;
 		if (!is_connected(db))
 			return NULL;
-		result = run_once(db, statement, args, loss);
+		await.spoilt = false;
+		result = run_once(db, statement, args, &await, loss);
+		/* if it is run again, its client waits since then */
+		db->waited_for = await.long_since;
 		code = sqlstate(result);
 		if (result == NULL || PQstatus(db->conn) != CONNECTION_OK)
 		{
@@ -313,11 +273,17 @@ al_pool_run(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
 			return NULL;
 		}
 		*loss = AL_LOSS_NONE;
-		if (PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+		if (await.spoilt || PQtransactionStatus(db->conn) != PQTRANS_IDLE)
 			disconnect(db);
+		if (await.end != AL_END_NOT && strcmp(code, "57014") == 0)
+		{
+			PQclear(result);
+			*loss = loss_by(await.end);
+			return NULL;
+		}
 		/* The extension was updated under a prepared statement of ours. */
-		else if ((strcmp(code, "0A000") == 0 || strcmp(code, "26000") == 0) &&
-				 attempt == 0)
+		if ((strcmp(code, "0A000") == 0 || strcmp(code, "26000") == 0) &&
+			attempt == 0)
 		{
 			PQclear(result);
 			disconnect(db);
@@ -357,7 +323,8 @@ wait_in_line(int64_t end)
 	pthread_cond_init(&waiter.called, &monotonic);
 	*last = &waiter;
 	last = &waiter.next;
-	while (waiter.db == NULL && failed == 0)
+	while (waiter.db == NULL && failed == 0 &&
+		   (end == 0 || al_await_stopping() == AL_STOP_NOT))
 		failed = end == 0 ? pthread_cond_wait(&waiter.called, &lock) :
 			pthread_cond_timedwait(&waiter.called, &lock, &when);
 	if (waiter.db == NULL)
@@ -386,10 +353,17 @@ al_pool_take(int milliseconds)
 	pthread_mutex_lock(&lock);
 	db = unused;
 	if (db)
+	{
 		unused = db->next;
+		db->waited_for = false;
+	}
 	else
+	{
 		db = wait_in_line(milliseconds == AL_POOL_PATIENT ? 0 :
 						  al_request_now() + (int64_t) milliseconds * 1000);
+		if (db)
+			db->waited_for = true;
+	}
 	pthread_mutex_unlock(&lock);
 	return db;
 }
@@ -420,6 +394,7 @@ bool
 al_pool_start(const AlConfig *with)
 {
 	config = with;
+	al_await_init(with);
 	databases = calloc((size_t) config->pool_size, sizeof(AlDatabase));
 	if (databases == NULL || pthread_condattr_init(&monotonic) != 0 ||
 		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0)
@@ -427,6 +402,17 @@ al_pool_start(const AlConfig *with)
 	for (int i = 0; i < config->pool_size; i++)
 		al_pool_give(&databases[i]);
 	return true;
+}
+
+/* Nobody waits in line any more, unless patiently, and statements end. */
+void
+al_pool_hurry(AlStop how)
+{
+	pthread_mutex_lock(&lock);
+	al_await_stop(how);
+	for (Waiter *waiter = first; waiter; waiter = waiter->next)
+		pthread_cond_signal(&waiter->called);
+	pthread_mutex_unlock(&lock);
 }
 
 /* No thread uses a connection any more. */

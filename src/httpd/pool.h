@@ -6,6 +6,7 @@
 #ifndef AUDIT_LOG_POOL_H
 #define AUDIT_LOG_POOL_H
 
+#include "await.h"
 #include "request.h"
 
 #define AL_MAX_STATEMENTS 32
@@ -33,7 +34,9 @@ typedef enum AlLoss
 {
 	AL_LOSS_NONE,
 	AL_LOSS_AWAY,				/* no connection: it did not run */
-	AL_LOSS_UNKNOWN				/* the connection broke: it may have run */
+	AL_LOSS_UNKNOWN,			/* the connection broke: it may have run */
+	AL_LOSS_GONE,				/* its client has gone: it was not run, or to no end */
+	AL_LOSS_STOP				/* we stop: the same */
 } AlLoss;
 
 typedef struct AlDatabase AlDatabase;
@@ -41,9 +44,11 @@ typedef struct AlDatabase AlDatabase;
 extern bool al_pool_start(const AlConfig *config);
 extern AlDatabase *al_pool_take(int milliseconds);
 extern void al_pool_give(AlDatabase *db);
+extern void al_pool_hurry(AlStop how);
 extern void al_pool_stop(void);
 extern PGresult *al_pool_run(AlDatabase *db, const AlStatement *statement,
-							 const AlArgs *args, AlLoss *loss);
+							 const AlArgs *args, AlPurpose purpose,
+							 AlLoss *loss);
 extern bool al_pool_reconnect(AlDatabase *db);
 extern void al_pool_arg(AlArgs *args, const char *value);
 extern void al_pool_arg_bytes(AlArgs *args, const char *bytes, size_t len);

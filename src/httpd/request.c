@@ -254,6 +254,7 @@ al_request_begin(void *cls, const char *target, struct MHD_Connection *mhd)
 	atomic_init(&request->references, 1);
 	request->mhd = mhd;
 	request->connection = info ? info->socket_context : NULL;
+	request->client = request->connection ? request->connection->fd : -1;
 	request->started = al_request_now();
 	request->target = strdup(target);
 	request->path = al_uri_printable(target);

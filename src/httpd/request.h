@@ -74,6 +74,7 @@ typedef struct AlRequest
 {
 	struct MHD_Connection *mhd;
 	AlConnection *connection;
+	int			client;			/* its socket, while it is handled; -1: unknown */
 	atomic_long *stage;			/* counter of where it is now */
 	struct AlRequest *next;		/* of those whose record is due */
 	atomic_int	references;		/* its connection, and its record when detached */
@@ -122,6 +123,7 @@ typedef struct AlCounters
 	atomic_ulong reconnects;	/* of database connections */
 	atomic_long databases;		/* connections that work, now */
 	atomic_ulong cut;			/* connections cut for being too slow */
+	atomic_ulong abandoned;		/* requests whose client went away meanwhile */
 } AlCounters;
 
 extern AlCounters al_counters;

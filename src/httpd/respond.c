@@ -326,7 +326,7 @@ add_headers(struct MHD_Response *response, const AlRequest *request)
 								"Bearer realm=\"audit_log\"");
 	if (answer->status == 503)
 		MHD_add_response_header(response, "Retry-After", "1");
-	if (al_request_is_draining())
+	if (al_request_is_draining() || answer->status == 499)
 		MHD_add_response_header(response, "Connection", "close");
 }
 

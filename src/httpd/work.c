@@ -11,6 +11,10 @@
  * A connection that breaks under a statement leaves its outcome unknown.
  * Reads are run again.  A change is not: its record, which shares its
  * transaction, tells whether it was made.
+ *
+ * A read ends when its client goes away, and everything but records when we
+ * are told to stop and the time for it is over.  Such a statement failed as
+ * any other does: nothing of it stays, and its record is written alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +130,9 @@ static const Call calls[] = {
 		.statement = {AL_WORK_WRITE_ENTITY,
 			"SELECT a.status, a.body FROM audit.api_write(" LOG_ARGS
 ", $13, $14, $15, $16, $17) a"}}};
+
+/* A record wants to be written, whoever still listens. */
+static const AlPurpose for_the_record = {.client = -1,.record = true};
 
 static const AlConfig *config;
 
@@ -306,11 +313,14 @@ write_record(AlDatabase *db, const AlRequest *request, unsigned int status,
 		snprintf(number, sizeof(number), "%u", status);
 		al_pool_arg(&scratch.args, number);
 		result = al_pool_run(db, &calls[AL_WORK_RECORD].statement,
-							 &scratch.args, &loss);
+							 &scratch.args, for_the_record, &loss);
 		ok = result != NULL && succeeded(result);
 		if (result != NULL && !ok)
 			fprintf(stderr, "audit_log_httpd: request %s has no record: %s",
 					request->id, PQresultErrorMessage(result));
+		else if (loss == AL_LOSS_STOP)
+			fprintf(stderr, "audit_log_httpd: request %s has no record: there was no time left for it\n",
+					request->id);
 		PQclear(result);
 		if (loss != AL_LOSS_UNKNOWN)
 			break;
@@ -332,7 +342,8 @@ find_outcome(AlDatabase *db, AlRequest *request)
 	al_pool_arg(&args, request->id);
 	if (al_pool_reconnect(db))
 		result =
-			al_pool_run(db, &calls[AL_WORK_OUTCOME].statement, &args, &loss);
+			al_pool_run(db, &calls[AL_WORK_OUTCOME].statement, &args,
+						for_the_record, &loss);
 	if (result == NULL || !succeeded(result))
 	{
 		snprintf(
@@ -357,11 +368,28 @@ find_outcome(AlDatabase *db, AlRequest *request)
 	PQclear(result);
 }
 
+/* Words the answer to a statement that gave no good result. */
+static void
+answer_failure(AlRequest *request, const PGresult *result, AlLoss loss)
+{
+	if (loss == AL_LOSS_GONE)
+	{
+		al_respond_error(request, 499,
+						 "The client closed its connection before the answer was ready");
+		atomic_fetch_add(&al_counters.abandoned, 1);
+	}
+	else if (loss == AL_LOSS_STOP)
+		al_respond_error(request, 503, "The service is being stopped");
+	else
+		al_respond_failure(request, result);
+}
+
 /* Runs the statement that makes the answer. */
 static void
 make_answer(AlDatabase *db, AlRequest *request)
 {
 	bool		writes = request->work == AL_WORK_WRITE_ENTITY;
+	AlPurpose	purpose = {.client = writes ? -1 : request->client};
 	bool		retried = false;
 
 	for (int attempt = 1;; attempt++)
@@ -374,7 +402,7 @@ make_answer(AlDatabase *db, AlRequest *request)
 					 retried);
 		add_work_args(&scratch, request);
 		result = al_pool_run(db, &calls[request->work].statement,
-							 &scratch.args, &loss);
+							 &scratch.args, purpose, &loss);
 		free_scratch(&scratch);
 		if (result != NULL && succeeded(result))
 		{
@@ -395,7 +423,7 @@ make_answer(AlDatabase *db, AlRequest *request)
 			PQclear(result);
 			continue;
 		}
-		al_respond_failure(request, result);
+		answer_failure(request, result, loss);
 		PQclear(result);
 		write_record(db, request, request->answer.status, retried);
 		return;
