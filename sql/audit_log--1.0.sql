@@ -1119,13 +1119,27 @@ CREATE FUNCTION audit.verify(canonical text, signature text, public_key text)
 COMMENT ON FUNCTION audit.verify(text, text, text) IS
 	'true if the base64 signature fits the text under the PEM public key';
 
+/*
+ * A record in which something has no UTF-8 form: that begins with a zero
+ * character, at which ->> fails.
+ */
+CREATE FUNCTION audit.cannot_be_signed(record json) RETURNS boolean
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.strpos(record::text, '\u0000') OPERATOR(pg_catalog.>) 0
+		AND record::text OPERATOR(pg_catalog.~) '(^|[^\\])(\\\\)*\\u0000';
+END;
+COMMENT ON FUNCTION audit.cannot_be_signed(json) IS
+	'does a record hold what has no UTF-8 form?';
+
 CREATE FUNCTION audit.verify(record json, public_key text) RETURNS boolean
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT audit.verify(audit.canonical(record),
-						record OPERATOR(pg_catalog.->>) 'signature',
-						public_key);
+	SELECT CASE WHEN NOT audit.cannot_be_signed(record)
+		THEN audit.verify(audit.canonical(record),
+						  record OPERATOR(pg_catalog.->>) 'signature',
+						  public_key) END;
 END;
 COMMENT ON FUNCTION audit.verify(json, text) IS
 	'true if the signature in a record fits it under the PEM public key; null if it has none';
@@ -1134,10 +1148,11 @@ CREATE FUNCTION audit.verify(record json) RETURNS boolean
 	LANGUAGE sql STABLE STRICT
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT audit.verify(record,
-		(SELECT k.public_key FROM audit.keys k
-		 WHERE k.id OPERATOR(pg_catalog.=)
-			(record OPERATOR(pg_catalog.->>) 'key_id')));
+	SELECT CASE WHEN NOT audit.cannot_be_signed(record)
+		THEN audit.verify(record,
+			(SELECT k.public_key FROM audit.keys k
+			 WHERE k.id OPERATOR(pg_catalog.=)
+				(record OPERATOR(pg_catalog.->>) 'key_id'))) END;
 END;
 REVOKE ALL ON FUNCTION audit.verify(json) FROM PUBLIC;
 COMMENT ON FUNCTION audit.verify(json) IS
@@ -2360,21 +2375,21 @@ BEGIN
 	END IF;
 	SELECT json_object_agg(r.id, json_build_object(
 			'signature', CASE
-				WHEN r.record->>'signature' IS NULL THEN 'none'
+				WHEN r.signature IS NULL THEN 'none'
 				WHEN k.public_key IS NULL THEN 'unknown key'
 				WHEN audit.verify(r.record, k.public_key) THEN 'valid'
 				ELSE 'invalid' END,
-			'key_id', r.record->>'key_id',
+			'key_id', r.key_id,
 			'ledger', s.ledger,
 			'leaf', s.leaf))
 	INTO found
-	FROM (SELECT o.id, audit.record(o) AS record, o.txid
+	FROM (SELECT o.id, o.signature, o.key_id, audit.record(o) AS record, o.txid
 		  FROM audit.objects o WHERE o.id = ANY (wanted)
 		  UNION ALL
-		  SELECT r.id, audit.record(r), t.txid
+		  SELECT r.id, r.signature, r.key_id, audit.record(r), t.txid
 		  FROM audit.requests r JOIN audit.audit_requests t ON t.id = r.id
 		  WHERE r.id = ANY (wanted)) r
-	LEFT JOIN audit.keys k ON k.id = r.record->>'key_id'
+	LEFT JOIN audit.keys k ON k.id = r.key_id
 	CROSS JOIN audit.api_sealed(r.id, r.txid, sealed) s;
 	status := 200;
 	body := json_build_object('data', coalesce(found, '{}'));
@@ -3445,8 +3460,7 @@ COMMENT ON FUNCTION audit.json_string(text) IS
  */
 DO $$
 BEGIN
-	IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=)
-		ANY ('{UTF8,SQL_ASCII}')
+	IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=) 'UTF8'
 	THEN
 		RETURN;
 	END IF;
@@ -3472,8 +3486,8 @@ END
 $$;
 
 /*
- * The bytes that are hashed: UTF-8, but for SQL_ASCII, where they are what
- * they are; from MULE_INTERNAL there is no way, and only ASCII comes here.
+ * The bytes that are hashed: UTF-8.  Text of SQL_ASCII is that already; from
+ * MULE_INTERNAL there is no way, and only ASCII comes here.
  */
 CREATE FUNCTION audit.utf8_bytes(value text) RETURNS bytea
 	LANGUAGE sql STABLE PARALLEL SAFE

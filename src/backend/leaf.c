@@ -13,10 +13,10 @@
  * All values are strings: RFC 8785's numbers are doubles.  Nothing depends on
  * a setting of the session; text is hashed in UTF-8 whatever the database's
  * encoding is.  What has no UTF-8 form is hashed all the same, or one such
- * record would keep everybody's from being sealed: bytes of SQL_ASCII as they
- * are, other text as a zero character, which no text holds, and its bytes in
- * hex.  The columns of format 1 are fixed: one that is added to the tables
- * needs a new format.
+ * record would keep everybody's from being sealed: as a zero character, which
+ * no text holds, and its bytes in hex.  audit.record() shows it so too.  The
+ * columns of format 1 are fixed: one that is added to the tables needs a new
+ * format.
  *
  * This runs for every record that is sealed or verified.  It allocates
  * nothing but what detoasting and numeric output need, so the caller resets
@@ -310,10 +310,9 @@ print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 static const char *
 to_utf8(const char *bytes, Size *len)
 {
-	int			encoding = GetDatabaseEncoding();
 	char	   *utf8;
 
-	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+	if (GetDatabaseEncoding() == PG_UTF8)
 		return bytes;
 	utf8 = al_utf8_from_text(bytes, *len);
 	if (utf8 == NULL)

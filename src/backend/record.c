@@ -8,6 +8,8 @@
  *	- entity and old_values are JSON strings that hold JSON text, as in Kong
  *	- request_timestamp, ttl, status and txid are numbers
  *	- occurred_at is ISO 8601 in UTC with microseconds
+ *	- text that has no UTF-8 form, which JSON is in, is a zero character and
+ *	  its bytes in hex, as in leaf.c; such a record cannot be signed
  *
  * The fields are the columns of the views audit.objects and audit.requests,
  * in their order.
@@ -31,6 +33,7 @@
 #include "keys.h"
 #include "record.h"
 #include "rowjson.h"
+#include "utf8.h"
 
 typedef enum FieldKind
 {
@@ -186,6 +189,24 @@ print_scalar(StringInfo out, FieldKind kind, Datum value)
 }
 
 static void
+print_text(StringInfo out, const char *bytes, int len)
+{
+	char	   *utf8 = al_utf8_from_text(bytes, len);
+
+	if (utf8)
+	{
+		al_rowjson_escape(out, bytes, len);
+		if (utf8 != bytes)
+			pfree(utf8);
+		return;
+	}
+	appendStringInfoString(out, "\"\\u0000");
+	enlargeStringInfo(out, 2 * len + 1);
+	out->len += hex_encode(bytes, len, out->data + out->len);
+	appendStringInfoChar(out, '"');
+}
+
+static void
 print_field(StringInfo out, FieldKind kind, Datum value)
 {
 	bool		quoted = kind == FIELD_UUID || kind == FIELD_TIME;
@@ -194,7 +215,7 @@ print_field(StringInfo out, FieldKind kind, Datum value)
 	{
 		text	   *t = DatumGetTextPP(value);
 
-		al_rowjson_escape(out, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+		print_text(out, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
 		return;
 	}
 	if (quoted)

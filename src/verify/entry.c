@@ -229,7 +229,8 @@ make_data(AlEntryReader *reader, const AlFields *fields,
 				if (!field->value.escaped)
 					break;
 				al_buf_reset(&reader->text);
-				if (al_json_decode(fields->json, &field->value, false,
+				/* A zero begins what has no UTF-8 form. */
+				if (al_json_decode(fields->json, &field->value, true,
 								   &reader->text, NULL) != AL_OK)
 					return false;
 				value = reader->text.data ? reader->text.data : "";

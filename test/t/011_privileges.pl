@@ -213,7 +213,7 @@ is(sql(q{SELECT string_agg(p.oid::regprocedure::text, E'\n' ORDER BY p.oid::regp
 	FROM pg_proc p WHERE pronamespace = 'audit'::regnamespace AND has_function_privilege('public', p.oid, 'execute')}),
 	join("\n", sort 'audit.begin_request(text,text,text,text,text,text)',
 	'audit.canonical(json)', 'audit.canonical_strict(json)', 'audit.verify(text,text,text)', 'audit.verify(json,text)',
-	'audit.sha256(bytea)', 'audit.json_string(text)', 'audit.utf8_bytes(text)', 'audit.ledger_inner_hash(text,bytea,text)',
+	'audit.sha256(bytea)', 'audit.json_string(text)', 'audit.cannot_be_signed(json)', 'audit.utf8_bytes(text)', 'audit.ledger_inner_hash(text,bytea,text)',
 	'audit.ledger_leaf_hash(uuid,bigint,bytea)'), 'the functions that everybody may call');
 is(sql(q{SELECT count(*) FROM pg_class WHERE relnamespace = 'audit'::regnamespace AND relkind IN ('r', 'v', 'S') AND (
 	has_table_privilege('public', oid, 'SELECT') OR has_table_privilege('public', oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'))}),

@@ -1,7 +1,9 @@
-# Signed checkpoints in databases of other encodings than UTF-8, most of which
-# have no form for the dash that signature lines begin with: whoever gets one,
-# in SQL, from a file, by a program, over HTTP or in a dump, gets what was
-# signed.  It needs databases, programs and clients of several encodings.
+# The ledger of databases of other encodings than UTF-8.  Most have no form for
+# the dash that signature lines begin with: whoever gets a checkpoint, in SQL,
+# from a file, by a program, over HTTP or in a dump, gets what was signed.  And
+# some hold text that has no form in UTF-8: its records are sealed, shown and
+# verified all the same.  It needs databases, programs and clients of several
+# encodings.
 use strict;
 use warnings FATAL => 'all';
 
@@ -147,6 +149,63 @@ for (
 	$node->command_like([ $checker, '-k', sql($db, q{SELECT verifier FROM audit.checkpoint_keys WHERE own AND last_size IS NULL}), "$dir/$db.json", "$dir/$db.proof" ],
 		qr/^Verified: /, '  by which a record is verified');
 	ok($web->stop, '  and ends');
+}
+
+# Records with text that has no UTF-8 form, in names of columns, values and the
+# context: bytes of SQL_ASCII, characters of EUC_JP
+for (['ascii', 'SQL_ASCII', "\xfe\x41"], ['eucjp', 'EUC_JP', "\xf5\xa1"])
+{
+	my ($db, $encoding, $odd) = @$_;
+	my $bytes = unpack 'H*', $odd;
+
+	create_db($db, $encoding, $db);
+	sqls($db, 'CREATE EXTENSION audit_log CASCADE', qq{CREATE TABLE things (id int PRIMARY KEY, note text, "\xe3\xc1$odd" text)}, q{SELECT audit.enable('things')},
+		"INSERT INTO things VALUES (1, 'plain'), (2, convert_from('\\x$bytes', '$encoding')), (3, 'after it')",
+		"BEGIN; SELECT set_config('audit.rbac_user_name', convert_from('\\x$bytes', '$encoding'), true);"
+		  . " SELECT audit.log_request('POST', '/things', 201, convert_from('\\x$bytes', '$encoding')); COMMIT",
+		q{INSERT INTO things VALUES (4, '\u0000fe41 "\u0000'), (5, E'\\\\u0000')}, 'SELECT audit.seal()');
+	my $key = sql($db, 'SELECT verifier FROM audit.checkpoint_keys');
+	clean($db, "$encoding: records without a UTF-8 form", '-k', $key);
+	my $id = sql($db, q{SELECT id FROM audit.objects WHERE entity_key = '2'});
+	{
+		local $ENV{PGCLIENTENCODING} = 'UTF8';
+		my ($request) = $node->safe_psql($db, 'SELECT audit.record(r) FROM audit.requests r');
+		like($request, qr/"payload":"\\u0000$bytes"/, '  a client of UTF-8 gets them as their bytes') or diag $request;
+		is($node->safe_psql($db, 'SELECT count(*), count(audit.verify(audit.record(o))), count(audit.verify(audit.record(o), public_key)) FROM audit.objects o, audit.checkpoint_keys'),
+			'5|0|0', '  without a signature');
+		mkdir "$dir/psql_$db";
+		system_or_bail('psql', '-XAtq', '-d', $node->connstr($db), '-o', "$dir/psql_$db/$_->[0].jsonl", '-c', "SELECT row_to_json(r) FROM $_->[1] r")
+		  for [ 'records', 'audit.export()' ], [ 'blocks', 'audit.blocks' ];
+	}
+	$node->command_ok([ $verifier, '-k', $key, '-s', "$dir/saved_$db", $node->connstr($db) ], '  what is read of them can be saved');
+	$node->command_ok([ $verifier, '-k', $key, '-f', "$dir/${_}_$db" ], '  and verified from files') for 'saved', 'psql';
+
+	my $web = Frontend->start($node, $db);
+	like($web->get('/audit/requests')->{content}, qr/"payload":"\\u0000$bytes"/, '  HTTP shows them');
+	is(scalar @{ $web->get('/audit/objects')->{json}{data} }, 5, '  in lists');
+	is($web->get("/audit/verify?ids=$id")->{json}{data}{$id}{$_->[0]}, $_->[1], "  $_->[0]: $_->[1]") for [ 'ledger', 'sealed' ], [ 'signature', 'none' ];
+	is($web->get('/audit/log')->{json}{next_leaf}, 6, '  and by position');
+	append_to_file("$dir/$db.json", $web->get("/audit/objects/$id")->{content});
+	append_to_file("$dir/$db.proof", $web->get("/audit/proof/$id")->{content});
+	$node->command_like([ $checker, '-k', $key, "$dir/$db.json", "$dir/$db.proof" ], qr/^Verified: /, '  and each by its proof');
+	$web->stop;
+
+	# Text that looks like it is another text.
+	my $leaf = sql($db, "SELECT audit.leaf('$id')");
+	for (
+		[ q{entity = replace(entity::text, 'plain', 'plane')::json}, q{entity_key = '1'}, 0 ],
+		[ "entity = overlay(entity::text placing 'x' from position('note' in entity::text) + 7)::json", "id = '$id'", $leaf ],
+		[ "dao_name = E'\\\\u0000' || encode(convert_to(dao_name, getdatabaseencoding()), 'hex')", "id = '$id'", $leaf ])
+	{
+		my ($change, $where, $found) = @$_;
+		my $copy = "${db}_changed";
+		sql('postgres', "DROP DATABASE IF EXISTS $copy");
+		sql('postgres', "CREATE DATABASE $copy TEMPLATE $db");
+		sql($copy, "ALTER TABLE audit.audit_objects DISABLE TRIGGER ALL; UPDATE audit.audit_objects SET $change WHERE $where");
+		is(sql($copy, 'SELECT kind, leaf FROM audit.verify_ledger()'), "changed|$found", '  a change is found');
+		is(sql($copy, 'SELECT kind, leaf FROM audit.crosscheck_ledger()'), "changed|$found", '  in plain SQL');
+		$node->command_checks_all([ $verifier, '-k', $key, $node->connstr($copy) ], 1, [qr/^changed\t$found\t[^\n]*\n\z/], [], '  and outside');
+	}
 }
 
 # A dump is restored, and the ledger goes on, where text is of another encoding.
