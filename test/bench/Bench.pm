@@ -122,6 +122,7 @@ sub run_pgbench
 	my @command = ("$ENV{BENCH_BINDIR}/pgbench", '-n', '-M', 'prepared', '-f', $file,
 		'-c', $clients, '-j', $clients, '-T', $seconds + $skip);
 	push @command, '-l', "--log-prefix=$prefix" if $log;
+	push @command, map { "-D '$_=$more{variables}{$_}'" } keys %{ $more{variables} // {} };
 	open my $out, '-|', "@command 2>&1" or die $!;
 	my $text = do { local $/; <$out> };
 	close $out or die "pgbench failed:\n$text";
