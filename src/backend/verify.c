@@ -175,20 +175,32 @@ compare(Verifier *v, int64 number, const AlLeaf *leaf, const AlLeaf *record)
 					  time_text(leaf->expire)));
 }
 
+/* Finds the record of a leaf by its id: its own leaf and its transaction. */
+static bool
+record_of(Verifier *v, const AlLeaf *leaf, AlLeaf *record, uint64 *txid)
+{
+	AlStream	stream;
+	TupleTableSlot *slot;
+
+	if (!al_ledger_record(v->snapshot, &leaf->id, &stream, &slot))
+		return false;
+	al_leaf_make(stream, slot, record);
+	*txid = al_leaf_txid(stream, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return true;
+}
+
 /* A leaf whose record is not where it belongs: gone, or changed? */
 static void
 missing_record(Verifier *v, int64 number, const AlLeaf *leaf)
 {
-	AlStream	stream;
-	TupleTableSlot *slot;
 	AlLeaf		record;
+	uint64		txid;
 
 	if (leaf->expire <= v->now)
 		return;
-	if (al_ledger_record(v->snapshot, &leaf->id, &stream, &slot))
+	if (record_of(v, leaf, &record, &txid))
 	{
-		al_leaf_make(stream, slot, &record);
-		ExecDropSingleTupleTableSlot(slot);
 		if (same_hash(&leaf->inner, &record.inner))
 			find(v, "moved", number, &leaf->id,
 				 "the leaf is not in the order of transactions");
@@ -201,6 +213,19 @@ missing_record(Verifier *v, int64 number, const AlLeaf *leaf)
 	find(v, "deleted", number, &leaf->id,
 		 leaf->expire == AL_LEAF_NEVER ? "it never expires" :
 		 psprintf("it expires at %s", time_text(leaf->expire)));
+}
+
+/* Compares a leaf with the record that has its id, wherever that is. */
+static void
+compare_by_id(Verifier *v, int64 number, const AlLeaf *leaf)
+{
+	AlLeaf		record;
+	uint64		txid;
+
+	if (record_of(v, leaf, &record, &txid))
+		compare(v, number, leaf, &record);
+	else
+		missing_record(v, number, leaf);
 }
 
 /* A record that the block's snapshot sees and that is not its next leaf. */
@@ -229,14 +254,11 @@ static bool
 comes_later(Verifier *v, const AlLeaf *leaf, const AlHarvested *other,
 			const AlTxids *before, const AlTxids *until)
 {
-	AlStream	stream;
-	TupleTableSlot *slot;
+	AlLeaf		record;
 	uint64		txid;
 
-	if (!al_ledger_record(v->snapshot, &leaf->id, &stream, &slot))
+	if (!record_of(v, leaf, &record, &txid))
 		return false;
-	txid = al_leaf_txid(stream, slot);
-	ExecDropSingleTupleTableSlot(slot);
 	if ((before && al_ledger_txid_visible(before, txid)) ||
 		!al_ledger_txid_visible(until, txid))
 		return false;
@@ -271,19 +293,8 @@ merge_block(Verifier *v, AlHarvest *harvest, int in_harvest,
 		if (first && number == first_leaf &&
 			memcmp(&leaf->id, first, UUID_LEN) == 0)
 		{
-			AlStream	stream;
-			TupleTableSlot *slot;
-			AlLeaf		own;
-
 			/* The record that begins a generation comes before its turn. */
-			if (al_ledger_record(v->snapshot, first, &stream, &slot))
-			{
-				al_leaf_make(stream, slot, &own);
-				ExecDropSingleTupleTableSlot(slot);
-				compare(v, number, leaf, &own);
-			}
-			else
-				missing_record(v, number, leaf);
+			compare_by_id(v, number, leaf);
 			continue;
 		}
 		for (;;)
@@ -321,9 +332,6 @@ look_up_block(Verifier *v, const AlBlock *block, int64 first_leaf)
 	for (int64 number = first_leaf; number < block->size; number++)
 	{
 		const AlLeaf *leaf = next_leaf(v, number);
-		AlStream	stream;
-		TupleTableSlot *slot;
-		AlLeaf		record;
 
 		if (leaf == NULL)
 		{
@@ -333,14 +341,7 @@ look_up_block(Verifier *v, const AlBlock *block, int64 first_leaf)
 			continue;
 		}
 		append_leaf(v, leaf);
-		if (al_ledger_record(v->snapshot, &leaf->id, &stream, &slot))
-		{
-			al_leaf_make(stream, slot, &record);
-			ExecDropSingleTupleTableSlot(slot);
-			compare(v, number, leaf, &record);
-		}
-		else
-			missing_record(v, number, leaf);
+		compare_by_id(v, number, leaf);
 	}
 }
 
