@@ -8,9 +8,13 @@
 
 #include "access/brin_internal.h"
 #include "access/genam.h"
+#include "catalog/pg_database.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/tidbitmap.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/tuplesort.h"
@@ -21,6 +25,28 @@
 #else
 #define al_compat_lxid() (MyProc->lxid)
 #endif
+
+/* The state of a process, by its number from 1; its snapshot is the session's. */
+static inline const PgBackendStatus *
+al_compat_backend_status(int n)
+{
+#if PG_VERSION_NUM >= 160000
+	return &pgstat_get_local_beentry_by_index(n)->backendStatus;
+#else
+	return &pgstat_fetch_stat_local_beentry(n)->backendStatus;
+#endif
+}
+
+/* Superusers own all. */
+static inline bool
+al_compat_owns_database(Oid database)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, GetUserId());
+#else
+	return pg_database_ownercheck(database, GetUserId());
+#endif
+}
 
 /* Came with minor releases of 2024. */
 #ifndef GUC_ALLOW_IN_PARALLEL

@@ -10,6 +10,7 @@
 
 #include "batch.h"
 #include "checkpoint.h"
+#include "evict.h"
 #include "exclude.h"
 #include "filter.h"
 #include "guc.h"
@@ -51,5 +52,8 @@ _PG_init(void)
 	al_guc_init(&hooks);
 	al_keys_defined();
 	if (process_shared_preload_libraries_in_progress)
+	{
 		al_worker_register();
+		al_evict_init();
+	}
 }

@@ -6,8 +6,9 @@
  *
  * A cycle is up to three transactions: record the coverage if that is due,
  * seal, purge.  Each stands alone.  What fails is a WARNING, and the next
- * cycle comes later, twice as late each time; no writer ever notices.  Until
- * the extension is created in the database, there is nothing to do.
+ * cycle comes later, twice as late each time; no writer ever notices.  Whoever
+ * cancels the worker cancels the step that it is at.  Until the extension is
+ * created in the database, there is nothing to do.
  */
 #include "postgres.h"
 
@@ -78,8 +79,8 @@ purge(void)
 }
 
 /*
- * Runs one step in a transaction of its own; false if it failed.  What failed
- * last is left in "failure", for audit.sealer().
+ * Runs one step in a transaction of its own; false if it failed, which being
+ * canceled is not.  What failed last is left in "failure", for audit.sealer().
  */
 static bool
 run(void (*step) (void), const char *activity, MemoryContext context,
@@ -98,6 +99,8 @@ run(void (*step) (void), const char *activity, MemoryContext context,
 		 * fail where the server's default is to be serializable.
 		 */
 		XactIsoLevel = XACT_READ_COMMITTED;
+		/* What sessions may do by default is not meant for it. */
+		XactReadOnly = false;
 		PushActiveSnapshot(GetTransactionSnapshot());
 		pgstat_report_activity(STATE_RUNNING, activity);
 		if (OidIsValid(get_extension_oid("audit_log", true)))
@@ -116,15 +119,23 @@ run(void (*step) (void), const char *activity, MemoryContext context,
 		/* A request to stop is not a failure of the step. */
 		if (error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			proc_exit(1);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("audit ledger: %s failed: %s", activity,
-						error->message),
-				 error->detail ? errdetail_internal("%s", error->detail) : 0,
-				 error->hint ? errhint("%s", error->hint) : 0));
-		snprintf(failure, FAILURE_SIZE, "%s failed: %s", activity,
-				 error->message);
-		done = false;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ereport(LOG,
+					(errmsg("audit ledger: %s was canceled", activity),
+					 errdetail("It is tried again in %d seconds.",
+							   al_guc_ledger_interval)));
+		else
+		{
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("audit ledger: %s failed: %s", activity,
+							error->message),
+					 error->detail ? errdetail_internal("%s", error->detail) : 0,
+					 error->hint ? errhint("%s", error->hint) : 0));
+			snprintf(failure, FAILURE_SIZE, "%s failed: %s", activity,
+					 error->message);
+			done = false;
+		}
 	}
 	PG_END_TRY();
 	pgstat_report_stat(true);
@@ -161,6 +172,8 @@ audit_log_worker_main(Datum arg)
 						 (al_guc_ledger_interval + back_off) * 1000L,
 						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
+		/* There is nothing to cancel here. */
+		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
@@ -201,7 +214,7 @@ al_worker_register(void)
 				BGW_MAXLEN);
 		snprintf(worker.bgw_name, BGW_MAXLEN, "audit_log sealer of %s",
 				 (char *) lfirst(lc));
-		strlcpy(worker.bgw_type, "audit_log sealer", BGW_MAXLEN);
+		strlcpy(worker.bgw_type, AL_WORKER_TYPE, BGW_MAXLEN);
 		strlcpy(worker.bgw_extra, lfirst(lc), sizeof(worker.bgw_extra));
 		RegisterBackgroundWorker(&worker);
 	}

@@ -28,6 +28,7 @@ my @floors = (
 	[qw(batch)],
 	[qw(capture request watch custody)],
 	[qw(sqlfuncs ledgerfuncs revert worker)],
+	[qw(evict)],
 	[qw(module)],
 );
 my %floor;

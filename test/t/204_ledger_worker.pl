@@ -63,6 +63,50 @@ $open->quit;
 $node->append_conf('postgresql.conf', "default_transaction_isolation = 'read committed'\n");
 $node->reload;
 
+# Nor does it matter to it whether sessions may write by default.
+$node->append_conf('postgresql.conf', "default_transaction_read_only = on\n");
+$node->reload;
+{
+	my $size = sql('SET default_transaction_read_only = off; INSERT INTO things VALUES (11); SELECT size FROM audit.status');
+	eventually("SELECT size > $size AND waiting = 0 FROM audit.status", 'it seals where the default is to be read only');
+	my (undef, undef, $err) = $node->psql('shop', "\\set VERBOSITY verbose\nSELECT audit.seal()");
+	like($err, qr/ERROR:  25006: cannot execute audit\.seal\(\) in a read-only transaction/, 'where audit.seal() says why it does not');
+}
+$node->append_conf('postgresql.conf', "default_transaction_read_only = off\n");
+$node->reload;
+eventually(q{SELECT current_setting('default_transaction_read_only') = 'off'}, 'sessions may write again');
+
+# ---------------------------------------------------------------- cancelling
+
+# worker(DB): the process of the worker of a database, in SQL
+sub worker
+{
+	my ($db) = @_;
+	return "(SELECT pid FROM pg_stat_activity WHERE backend_type = 'audit_log sealer' AND datname = '$db')";
+}
+
+my $before = sql('SELECT ' . worker('shop'));
+my $offset = -s $node->logfile;
+my $lock = $node->background_psql('shop', on_error_stop => 1);
+$lock->query_safe('BEGIN; LOCK TABLE audit.ledger_blocks IN EXCLUSIVE MODE;');
+eventually("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = $before", 'the worker waits for another sealer');
+is(sql("SELECT pg_cancel_backend($before)"), 't', 'it is canceled');
+$node->wait_for_log(qr/LOG:  audit ledger: sealing was canceled/, $offset);
+eventually("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = $before", 'tries again later');
+$lock->query_safe('COMMIT');
+$lock->quit;
+sql('INSERT INTO things VALUES (12)');
+eventually('SELECT waiting = 0 FROM audit.status', 'and seals');
+# Where it waits for work, nothing is canceled.
+for my $i (1 .. 3)
+{
+	eventually("SELECT bool_or(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE pid = $before AND state = 'idle'", 'it is canceled while it waits');
+	my $blocks = sql("INSERT INTO things VALUES (12 + $i); SELECT max(block) FROM audit.ledger_blocks");
+	eventually("SELECT max(block) > $blocks FROM audit.ledger_blocks", 'and seals on');
+}
+is(sql('SELECT ' . worker('shop')), $before, 'all the while it is the same process');
+unlike(slurp_file($node->logfile, $offset), qr/WARNING|\(PID $before\) exited/, 'that warns of nothing and does not end');
+
 # ------------------------------------------------------------------ failures
 
 # The fork guard: a file that the ledger does not continue
@@ -115,7 +159,7 @@ unlink $file;
 eventually('SELECT active FROM audit.status', 'an extension that is made again gets a ledger of its own');
 is(sql('SELECT min(block) FROM audit.ledger_blocks'), 1, 'from its beginning');
 is(sql('SELECT * FROM audit.verify_ledger()'), '', 'and clean');
-$node->safe_psql('postgres', 'DROP DATABASE shop WITH (FORCE)');
+$node->safe_psql('postgres', 'DROP DATABASE shop');
 is($node->safe_psql('postgres', 'SELECT 1'), 1, 'the database can be dropped');
 $node->stop;
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal/, 'nothing crashed');
