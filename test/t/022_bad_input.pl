@@ -37,6 +37,12 @@ sql(q{
 	CREATE SEQUENCE shop.numbers;
 	CREATE TYPE shop.pair AS (a integer, b text);
 	CREATE DOMAIN shop.pair_domain AS shop.pair;
+	CREATE MATERIALIZED VIEW shop.kept AS SELECT 1 AS a;
+	CREATE TABLE shop.empty ();
+	CREATE TABLE shop."we""ird 'x' %s \\" ("a""b 'c'" integer PRIMARY KEY);
+	CREATE FOREIGN DATA WRAPPER nothing;
+	CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
+	CREATE FOREIGN TABLE shop.far (a integer) SERVER nowhere;
 	CREATE ROLE caller LOGIN IN ROLE audit_log_reader, audit_log_api;
 	CREATE ROLE anyone LOGIN;
 	GRANT USAGE ON SCHEMA shop TO PUBLIC;
@@ -62,7 +68,8 @@ my $line = sql('SELECT line FROM audit.ledger_signatures LIMIT 1');
 my @texts = ("''", "'x'", "'null'", "repeat('y', 200000)", q{E'\x01'}, q{'{"a":1}'}, q{E'a\'b"c\\\\d%s'}, "'9223372036854775808'", "'-1'",
 	"'00000000-0000-0000-0000-000000000000'");
 my @relations = ("'shop.seen'", "'shop.other'", "'shop.other_note'", "'shop.numbers'", "'shop.pair'", "'shop.parts_1'", "'pg_class'",
-	"'audit.audit_objects'", "'audit.objects'");
+	"'audit.audit_objects'", "'audit.objects'", "'shop.kept'", "'shop.empty'", "'shop.far'", "'pg_temp.mine'", q{'shop."we""ird ''x'' %s \\"'},
+	"'information_schema.tables'", "(SELECT reltoastrelid::regclass FROM pg_class WHERE oid = 'shop.other'::regclass)");
 my @oids = qw(0 1 4294967295);
 my %odd = (
 	text => \@texts,
@@ -85,7 +92,8 @@ my %odd = (
 	pg_snapshot => [ "'1:1:'", "'10:20:15'", "'1:9223372036854775807:'" ],
 	pg_ddl_command => [],
 	anyelement => [ '1', "'x'::text", 'ROW(1, 2)', 'ARRAY[1]', 'NULL::shop.pair', 'NULL::shop.pair_domain', 'NULL::shop.seen',
-		'NULL::shop.other', 'NULL::shop.parts_1', 'NULL::audit.objects', 'NULL::shop.things[]' ],
+		'NULL::shop.other', 'NULL::shop.parts_1', 'NULL::shop.kept', 'NULL::shop.empty', 'NULL::shop.far', 'NULL::pg_temp.mine', 'NULL::pg_class',
+		'NULL::audit.objects', 'NULL::shop.things[]' ],
 	'audit.objects' => [ map { "json_populate_record(NULL::audit.objects, '$_')" } '{}',
 		q({"operation": "update", "schema_name": "shop", "dao_name": "things", "entity": {"id": 1}, "old_values": {}}),
 		q({"operation": "delete", "schema_name": "", "dao_name": "", "entity": []}),
@@ -96,6 +104,9 @@ my %odd = (
 	'audit.requests' => [ map { "json_populate_record(NULL::audit.requests, '$_')" } '{}',
 		q({"status": -5, "duration_ms": "NaN", "occurred_at": "-infinity"}) ],
 );
+# What may come of them: not supported, data, a trigger's function, a schema, a
+# name or right, a limit, a state, nothing found, or it took too long.
+my $refusal = qr/^(?:0A|22|39|3F|42|54|55|P0002|57014)/;
 # What makes sense, by the name of the argument or else by its type
 my %sense = (
 	target => "'shop.things'", capture => "'audit.capture()'", id => "'$record'", record_id => "'$record'", ids => "'$record'",
@@ -161,7 +172,7 @@ sub sweep
 {
 	my ($role, $deep, $after) = @_;
 	my @calls = map { calls($_, $deep) } @functions;
-	my $input = "SET client_min_messages = error;\nSET statement_timeout = '5s';\n"
+	my $input = "CREATE TEMP TABLE mine (id integer PRIMARY KEY);\nSET client_min_messages = error;\nSET statement_timeout = '5s';\n"
 	  . "SELECT 'pid', pg_backend_pid();\n\\set SHOW_CONTEXT never\n";
 	my %failed;
 
@@ -194,7 +205,7 @@ sub contents
 {
 	my @tables = split /\n/, sql(q{SELECT oid::regclass FROM pg_class WHERE relkind = 'r'
 		AND relnamespace IN ('audit'::regnamespace, 'shop'::regnamespace) ORDER BY 1});
-	return sql(join ' UNION ALL ', map { "SELECT '$_', count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM $_ t" } @tables)
+	return sql(join ' UNION ALL ', map { "SELECT '" . s/'/''/gr . "', count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM $_ t" } @tables)
 	  . sql('SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2');
 }
 
@@ -218,7 +229,7 @@ for my $role ($node->safe_psql($db, 'SELECT current_user'), 'caller', 'anyone')
 		WHERE pronamespace = 'audit'::regnamespace AND has_function_privilege('$role', oid, 'execute')});
 	my @mine = grep { $may{ ($_->[0] =~ /SELECT ([\w.]+)/)[0] } } @$failed;
 
-	is(show(grep { $_->[1] =~ /^(?:XX|58|08|57P|F0)/ || $_->[2] =~ /cache lookup/ } @$failed), '', "$role: nothing fails as if it were our mistake");
+	is(show(grep { $_->[1] !~ $refusal || $_->[2] =~ /cache lookup/ } @$failed), '', "$role: nothing fails as if it were our mistake");
 	is(show(grep { $_->[1] eq '42601' && $_->[0] !~ /audit\.(?:api_list|api_estimate|api_key|add_truncate_triggers)\(/ } @mine), '',
 		"$role: no argument is taken for SQL");
 	is(show(grep { !$may{ ($_->[0] =~ /SELECT ([\w.]+)/)[0] } && $_->[1] !~ /^(?:42501|54001)$/ } @$failed), '', "$role: who may not call hears of that alone");
