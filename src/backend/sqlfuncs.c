@@ -151,6 +151,7 @@ audit_log_keep(PG_FUNCTION_ARGS)
 Datum
 audit_log_snapshot(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("audit.snapshot()");
 	PG_RETURN_INT64(al_capture_snapshot(PG_GETARG_OID(0), PG_GETARG_OID(1)));
 }
 
@@ -162,6 +163,7 @@ audit_log_log_ddl(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("names and entity of a record must not be null")));
+	PreventCommandIfReadOnly("audit.log_ddl()");
 	if (al_guc_enabled)
 		al_watch_record(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1),
 						datum_arg(fcinfo, 2), PG_GETARG_DATUM(3));

@@ -237,6 +237,13 @@ for my $role ($node->safe_psql($db, 'SELECT current_user'), 'caller', 'anyone')
 	is($then, 'create100 create101 create102 update100 delete100 delete101 delete102', "$role: the session records its changes as ever")
 	  unless $role eq 'anyone';
 }
+
+# What was promised to be read only writes nothing, as on a standby.
+my @once = map { (calls($_))[1] } @functions;
+my (undef, $wrote) = $node->psql($db, "SET client_min_messages = error;\n" . join('', map { "\\o /dev/null\nBEGIN READ ONLY;\n$once[$_];\n\\o\n"
+		. "SELECT $_ WHERE pg_current_xact_id_if_assigned() IS NOT NULL;\nROLLBACK;\n" } 0 .. $#once), on_error_stop => 0);
+is(join("\n", map { $once[$_] } split /\n/, $wrote), '', 'no function writes in a read-only transaction');
+
 is(sql('SELECT pg_postmaster_start_time()'), $started, 'the server lives');
 is(contents(), $contents, 'no table and no trigger has changed');
 done_testing();
