@@ -364,7 +364,7 @@ CREATE VIEW audit.tracked_tables AS
 			WHEN a.exclude IS NULL THEN 'its list of excluded columns cannot be read'
 			WHEN a.mask IS NULL THEN 'its list of masked columns cannot be read'
 			WHEN EXISTS (SELECT FROM pg_catalog.unnest(a.args) AS arg
-						 WHERE arg <> 'skip_unchanged'
+						 WHERE arg NOT IN ('skip_unchanged', 'skip_applied')
 							AND NOT pg_catalog.starts_with(arg, 'exclude=')
 							AND NOT pg_catalog.starts_with(arg, 'mask='))
 				THEN 'it has an unknown argument'
@@ -491,6 +491,10 @@ BEGIN
 	END IF;
 	IF skip_unchanged THEN
 		args := args || 'skip_unchanged'::text;
+	END IF;
+	/* Whether the trigger fires then is its state, see audit.enable_always(). */
+	IF NOT record_applied THEN
+		args := args || 'skip_applied'::text;
 	END IF;
 	options := (SELECT coalesce(string_agg(quote_literal(a), ', '), '')
 				FROM unnest(args) AS a);
@@ -794,7 +798,7 @@ BEGIN
 		)
 		SELECT t.tgrelid::regclass AS relid, o.exclude, o.mask,
 			'skip_unchanged' = ANY (a.args) AS skip_unchanged,
-			t.tgenabled = 'A' AS record_applied
+			'skip_applied' <> ALL (a.args) AS record_applied
 		FROM family f JOIN pg_trigger t ON t.tgrelid = f.relid,
 			LATERAL (SELECT audit.trigger_args(t.oid) AS args) a,
 			LATERAL (SELECT audit.trigger_columns(a.args, 'exclude') AS exclude,
@@ -818,6 +822,38 @@ REVOKE ALL ON FUNCTION audit.follow_rename(regclass, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.follow_rename(regclass, text, text) IS
 	'keeps a renamed column excluded or masked';
 
+/*
+ * Triggers of ours that fire in an ordinary session only, although they should
+ * fire always: ALTER TABLE ... ENABLE TRIGGER has put them there, and a restore
+ * of data with --disable-triggers does that to every table.  Nothing that is
+ * applied would be recorded any more.
+ */
+CREATE FUNCTION audit.enable_always(target regclass) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	weak record;
+BEGIN
+	FOR weak IN
+		SELECT t.tgrelid::regclass AS relid, t.tgname
+		FROM (SELECT p.relid FROM pg_partition_tree(target) AS p
+			  UNION SELECT target) AS member
+			JOIN pg_trigger t ON t.tgrelid = member.relid
+		WHERE t.tgfoid IN ('audit.capture()'::regprocedure, 'audit.flush()'::regprocedure,
+						   'audit.protect()'::regprocedure, 'audit.keep()'::regprocedure)
+			AND t.tgenabled = 'O'
+			AND 'skip_applied' <> ALL (audit.trigger_args(t.oid))
+		ORDER BY t.oid
+	LOOP
+		EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', weak.relid, weak.tgname);
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.enable_always(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.enable_always(regclass) IS
+	'lets the triggers of a table that were enabled again fire always, as audit.enable() does';
+
 /* A new table: what audit.enable_all() or a tracked parent promised for it. */
 CREATE FUNCTION audit.track_new_table(target regclass) RETURNS void
 	LANGUAGE plpgsql
@@ -832,9 +868,9 @@ BEGIN
 	END IF;
 	IF rel.relispartition THEN
 		/* The row trigger was cloned. */
-		SELECT audit.trigger_args(t.oid) AS args, t.tgenabled = 'A' AS always
+		SELECT a.args, 'skip_applied' <> ALL (a.args) AS always
 		INTO rule
-		FROM pg_trigger t
+		FROM pg_trigger t, LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
 		WHERE t.tgrelid = target AND t.tgfoid = 'audit.capture()'::regprocedure
 			AND t.tgparentid <> 0;
 		IF FOUND THEN
@@ -852,7 +888,7 @@ BEGIN
 	SELECT coalesce(audit.trigger_option(a.args, 'exclude')::text[], '{}') AS exclude,
 		coalesce(audit.trigger_option(a.args, 'mask')::text[], '{}') AS mask,
 		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
-		t.tgenabled = 'A' AS record_applied
+		'skip_applied' <> ALL (a.args) AS record_applied
 	INTO rule
 	FROM pg_inherits i JOIN pg_trigger t ON t.tgrelid = i.inhparent,
 		LATERAL (SELECT audit.trigger_args(t.oid) AS args) a
@@ -966,15 +1002,19 @@ BEGIN
 		ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
 			PERFORM audit.track_new_table(command.objid);
 		END IF;
+		IF details && ARRAY['ENABLE TRIGGER', 'ENABLE TRIGGER ALL', 'ENABLE TRIGGER USER'] THEN
+			PERFORM audit.enable_always(command.objid);
+		END IF;
 		/*
-		 * Making a trigger fire always only strengthens, and a constraint of
-		 * a tracked table only limits what is written: restoring a dump adds
-		 * foreign keys after the triggers.
+		 * Making a trigger fire always only strengthens, if nothing else is
+		 * done beside it, and a constraint of a tracked table only limits what
+		 * is written: restoring a dump adds foreign keys after the triggers.
 		 */
 		IF (audit.is_tracked(command.objid)
 				AND details IS DISTINCT FROM '{ADD CONSTRAINT,"",""}'
 			OR command.nspname = 'audit')
-			AND details[1] IS DISTINCT FROM 'ENABLE ALWAYS TRIGGER'
+			AND (SELECT bool_and(details[n] = 'ENABLE ALWAYS TRIGGER')
+				 FROM generate_series(1, cardinality(details), 3) AS n) IS NOT TRUE
 		THEN
 			PERFORM audit.log_ddl(command.nspname::text, command.relname::text, NULL,
 				json_build_object('command_tag', command.command_tag,

@@ -27,6 +27,25 @@ BEGIN; ALTER TABLE t DISABLE TRIGGER ALL; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t DISABLE TRIGGER USER; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t ENABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t ENABLE REPLICA TRIGGER audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ENABLE ALWAYS TRIGGER audit_log, ENABLE ALWAYS TRIGGER audit_log_truncate; TABLE ddl; ROLLBACK;
+-- what strengthens does not cover what weakens beside it
+BEGIN; ALTER TABLE t ENABLE ALWAYS TRIGGER audit_log_truncate, DISABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t DISABLE TRIGGER audit_log, ENABLE ALWAYS TRIGGER audit_log_truncate; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0), DISABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
+-- what is enabled again fires always, as it did before, unless it is not to
+CREATE TABLE quiet (id int PRIMARY KEY);
+SELECT audit.enable('quiet', record_applied => false);
+CREATE TABLE whole (id int) PARTITION BY LIST (id);
+CREATE TABLE whole_1 PARTITION OF whole FOR VALUES IN (1);
+SELECT audit.enable('whole');
+CREATE VIEW weak AS SELECT tgrelid::regclass AS on_table, tgname, tgenabled FROM pg_trigger
+  WHERE tgenabled <> 'A' AND NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname;
+TABLE weak;
+BEGIN; ALTER TABLE t DISABLE TRIGGER ALL; TABLE weak; ALTER TABLE t ENABLE TRIGGER ALL; TABLE weak; ROLLBACK;
+BEGIN; ALTER TABLE t ENABLE TRIGGER USER; ALTER TABLE quiet DISABLE TRIGGER ALL; ALTER TABLE quiet ENABLE TRIGGER ALL; TABLE weak; ROLLBACK;
+BEGIN; ALTER TABLE whole DISABLE TRIGGER ALL; ALTER TABLE whole ENABLE TRIGGER ALL; TABLE weak; ROLLBACK;
+BEGIN; ALTER TABLE whole_1 ENABLE TRIGGER ALL; ALTER TABLE audit.audit_objects ENABLE TRIGGER ALL; ALTER TABLE audit.ledger_blocks ENABLE TRIGGER USER; TABLE weak; ROLLBACK;
+DROP VIEW weak; DROP TABLE quiet, whole;
 -- a trigger under another name could be dropped unseen
 ALTER TRIGGER audit_log ON t RENAME TO innocent;
 -- replaced by a weaker one, or by one that does something else
@@ -97,12 +116,15 @@ BEGIN READ ONLY; SET LOCAL audit.enabled = off; TABLE settings; ROLLBACK;
 -- A transaction whose records nobody would write cannot commit
 ALTER TABLE audit.audit_objects DISABLE TRIGGER audit_log_flush;
 INSERT INTO t VALUES (1);
-ALTER TABLE audit.audit_objects ENABLE TRIGGER audit_log_flush;
-SET session_replication_role = replica;
+ALTER TABLE audit.audit_objects ENABLE REPLICA TRIGGER audit_log_flush;
 INSERT INTO t VALUES (1);
-RESET session_replication_role;
-ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_flush;
 SELECT count(*) FROM t;
+ALTER TABLE audit.audit_objects ENABLE TRIGGER audit_log_flush;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO t VALUES (1);
+SELECT operation, entity FROM audit.objects WHERE txid = pg_current_xact_id_if_assigned() ORDER BY id;
+ROLLBACK;
 
 SET client_min_messages = warning;
 DROP SCHEMA ddl_records CASCADE;

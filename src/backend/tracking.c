@@ -17,6 +17,8 @@
  *	exclude={a,b}	columns left out, an array literal
  *	mask={a,b}		columns whose values print as AL_MASK
  *	skip_unchanged	updates that change no recorded column leave no record
+ *	skip_applied	what is applied is not recorded: the trigger is not enabled
+ *					always, and must not be when it is enabled again
  */
 #include "postgres.h"
 
@@ -132,7 +134,7 @@ parse_options(Trigger *trigger, Options *options)
 			options->mask = parse_names(arg + 5);
 		else if (strcmp(arg, "skip_unchanged") == 0)
 			options->skip_unchanged = true;
-		else
+		else if (strcmp(arg, "skip_applied") != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 					 errmsg("unknown argument \"%s\" of trigger \"%s\"",
