@@ -1,6 +1,6 @@
-# A dump that is restored brings the log over as it was: whole, in parallel, or
-# the schema first and then the data with the triggers live.  Needs pg_dump and
-# pg_restore.
+# A dump that is restored brings the log over as it was: whole, in parallel, in
+# sections, or the schema first and then the data with the triggers live or
+# without them.  Needs pg_dump and pg_restore.
 use strict;
 use warnings FATAL => 'all';
 
@@ -123,5 +123,42 @@ is(sql('apart', qq{SELECT string_agg(dao_name || ' ' || operation || ' ' || n, '
 	SELECT dao_name, operation, count(*) AS n FROM audit.audit_objects WHERE txid > '$last' GROUP BY 1, 2) t}),
 	'parts create 49, plain create 1, sales create 50, things create 49', '  and has a record of each row that came');
 goes_on('apart', 'apart');
+
+# The same without the triggers: what is enabled again afterwards fires always.
+sql('postgres', 'CREATE DATABASE disabled TEMPLATE template0');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'disabled', "$dir/schema" ], 'the schema is restored');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '--disable-triggers', '-d', 'disabled', "$dir/data" ], '  and the data without triggers');
+is(rows('disabled'), $rows, '  no row is lost or doubled');
+is(log_of('disabled', "txid <= '$last'"), $log, '  the log is what it was');
+is(sql('disabled', qq{SELECT string_agg(DISTINCT operation, ' ') FROM audit.audit_objects WHERE txid > '$last'}), 'ddl', '  and has only a record of how its triggers were disabled');
+is(sql('disabled', 'SELECT DISTINCT tgenabled FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = \'audit\'::regnamespace) AND NOT tgisinternal'),
+	'A', '  its own triggers fire always');
+goes_on('disabled', 'disabled');
+
+# Section by section, and one of INSERTs, whose data comes without triggers
+$node->command_ok([ 'pg_dump', '--format=custom', '--inserts', '-f', "$dir/inserts", $db ], 'a dump of INSERTs is made');
+for my $way ([ 'sections', 'custom', '--section=data' ], [ 'inserts', 'inserts', '--data-only', '--disable-triggers' ])
+{
+	my ($new, $file, @data) = @$way;
+
+	sql('postgres', "CREATE DATABASE $new TEMPLATE template0");
+	for my $part ([ '--section=pre-data' ], \@data, [ '--section=post-data' ])
+	{
+		$node->command_ok([ 'pg_restore', '--exit-on-error', @$part, '-d', $new, "$dir/$file" ], "$new: restored @$part");
+	}
+	is(rows($new), $rows, '  no row is lost or doubled');
+	is(log_of($new, "txid <= '$last'"), $log, '  the log is what it was to the byte');
+	is(sql($new, qq{SELECT string_agg(DISTINCT operation, ' ') FROM audit.objects WHERE txid > '$last'}), $new eq 'inserts' ? 'ddl' : '', '  nothing but that of its triggers came to it');
+	goes_on($new, $new);
+}
+
+# A ledger goes on as a new generation, in each of them.
+for my $new (qw(new_custom apart disabled inserts))
+{
+	isnt($node->psql($new, 'SELECT audit.seal()'), 0, "$new: a copy does not go on as the ledger it was");
+	sql($new, q{SELECT audit.new_generation('restored')});
+	is(sql($new, 'SELECT audit.seal() > 0'), 't', '  but as a new generation');
+	is(sql($new, 'SELECT kind, leaf, detail FROM audit.verify_ledger()'), '', '  and all of it verifies');
+}
 
 done_testing();
