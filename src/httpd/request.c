@@ -514,9 +514,9 @@ choose_answer(AlRequest *request)
 }
 
 /*
- * Runs the request's statement and sends what comes of it.  libmicrohttpd's
- * timeout, which counts the client's silence, rests meanwhile; set anew, it
- * begins anew.
+ * Runs the request's statement and sends what comes of it.  Meanwhile the
+ * client is silent for good reason: its deadline rests, and libmicrohttpd
+ * counts its timeout from the answer on.
  */
 static enum MHD_Result
 send_from_database(AlRequest *request)
@@ -525,15 +525,12 @@ send_from_database(AlRequest *request)
 
 	enter(request, &al_counters.handling);
 	set_deadline(request->connection, false);
-	MHD_set_connection_option(request->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0);
 	db = al_pool_take(config->queue_timeout);
 	if (db)
 	{
 		al_work_execute(db, request);
 		al_pool_give(db);
 	}
-	MHD_set_connection_option(request->mhd, MHD_CONNECTION_OPTION_TIMEOUT,
-							  (unsigned int) config->idle_timeout);
 	if (db == NULL)
 	{
 		al_respond_error(request, 503,

@@ -428,10 +428,17 @@ syswrite $patient, "${head}Content-Length: 22\r\n\r\n{\"username\":\"patient\"}"
 $node->poll_query_until($db, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'web' AND wait_event_type = 'Lock'}) or die;
 my $mute = $web->socket;
 is(sysread($mute, $text, 1), 0, 'who says nothing for so long is cut');
+my $slower = $web->socket;
+my $chatting = time + 30;
+until (IO::Select->new($slower)->can_read(0.1) || time > $chatting)
+{
+	syswrite $slower, 'G';
+}
+is(sysread($slower, $text, 1), 0, 'and who says too little');
 $lock->query_safe('COMMIT');
 $text = '';
 sysread $patient, $text, 65536;
-is((answers($text))[0][0], 201, 'who waits for his answer is not');
+is(join(' ', map { $_->[0] } answers($text)), 201, 'who waits for his answer is not');
 close $patient;
 $lock->quit;
 
