@@ -208,25 +208,35 @@ name_from_certificate(gnutls_session_t session, AlIdentity *identity)
 		gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
 									  identity->user_name, &size) != 0)
 		identity->user_name[0] = '\0';
-	/* a name that no record can hold is no name */
-	if (!al_uri_is_utf8(identity->user_name, strlen(identity->user_name)))
+	/* a name that no record can hold is no name, nor is the start of one */
+	if (strlen(identity->user_name) != size ||
+		!al_uri_is_utf8(identity->user_name, size))
 		identity->user_name[0] = '\0';
 	gnutls_x509_crt_deinit(crt);
 }
 
-/* libmicrohttpd asks for a certificate; judging it is left to us. */
+/*
+ * libmicrohttpd asks for a certificate; judging it is left to us.  One that
+ * says what it is for must be for clients: whoever runs a server with a
+ * certificate of the same CA is no user of ours for that.
+ */
 bool
 al_auth_check_certificate(struct MHD_Connection *mhd, AlIdentity *identity)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	gnutls_typed_vdata_st purpose = {
+		.type = GNUTLS_DT_KEY_PURPOSE_OID,
+		.data = (unsigned char *) GNUTLS_KP_TLS_WWW_CLIENT
+	};
 	gnutls_session_t session;
 	unsigned int status = 0;
 
 	if (info == NULL || info->tls_session == NULL)
 		return false;
 	session = (gnutls_session_t) info->tls_session;
-	if (gnutls_certificate_verify_peers2(session, &status) != 0 || status != 0)
+	if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) != 0 ||
+		status != 0)
 		return false;
 	name_from_certificate(session, identity);
 	return true;

@@ -17,8 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "auth.h"
 #include "config.h"
+#include "uri.h"
 
 #define AL_HTTPD_VERSION "1.0"
 
@@ -245,8 +248,8 @@ add_exposed(AlConfig *config, const char *text)
 		fail(
 			 "--expose must name a table with its schema, as in public.consumers");
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
-		if (strncmp(table + (table[0] == '"'), forbidden[i],
-					strlen(forbidden[i]) - 1) == 0 &&
+		if (strncasecmp(table + (table[0] == '"'), forbidden[i],
+						strlen(forbidden[i]) - 1) == 0 &&
 			strchr(".\"", table[(table[0] == '"') + strlen(forbidden[i]) - 1]))
 			fail("--expose: tables of schema %.*s are never exposed",
 				 (int) strlen(forbidden[i]) - 1, forbidden[i]);
@@ -345,6 +348,15 @@ set_id_header(AlConfig *config, const char *name)
 	config->id_header = copy(name);
 }
 
+/* It is part of every record, so one that no record can hold is no name. */
+static void
+set_workspace(AlConfig *config, const char *name)
+{
+	if (strlen(name) >= AL_MAX_NAME || !al_uri_is_utf8(name, strlen(name)))
+		fail("--workspace must be UTF-8, of at most %d bytes", AL_MAX_NAME - 1);
+	config->workspace = copy(name);
+}
+
 /* Flags with a number; false when the flag is not one of them. */
 static bool
 set_limit(AlConfig *c, int option, const char *flag, const char *value)
@@ -409,7 +421,7 @@ set_option(AlConfig *config, int option, const char *flag, const char *value)
 			set_id_header(config, value);
 			break;
 		case OPT_WORKSPACE:
-			config->workspace = copy(value);
+			set_workspace(config, value);
 			break;
 		case OPT_TOKEN_FILE:
 			config->token_file = copy(value);

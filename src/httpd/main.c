@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "await.h"
+#include "diag.h"
 #include "later.h"
 #include "pool.h"
 #include "respond.h"
@@ -62,8 +63,7 @@ log_library(void *cls, const char *format, va_list args)
 
 	(void) cls;
 	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	fprintf(stderr, "audit_log_httpd: %s\n", line);
+	al_diag("%s", line);
 }
 
 /* Certificates and keys, which the library does not copy. */
@@ -217,7 +217,7 @@ load_tokens(const AlConfig *config, bool fatal)
 		return;
 	if (fatal)
 		die(why);
-	fprintf(stderr, "audit_log_httpd: %s; the old tokens stay\n", why);
+	al_diag("%s; the old tokens stay", why);
 }
 
 /* Returns when told to stop. */

@@ -26,6 +26,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "diag.h"
 #include "pool.h"
 
 #define RETRY_AFTER 250000		/* microseconds between attempts to connect */
@@ -68,7 +69,7 @@ static void
 on_notice(void *arg, const char *message)
 {
 	(void) arg;
-	fprintf(stderr, "audit_log_httpd: %s", message);
+	al_diag("%s", message);
 }
 
 static void

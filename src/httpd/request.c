@@ -404,6 +404,7 @@ static enum MHD_Result
 send_detached(AlRequest *request)
 {
 	request->detached = true;
+	request->answered = al_request_now();
 	atomic_fetch_add(&request->references, 1);
 	atomic_fetch_add(&al_counters.handling, 1);
 	if (!al_later_submit(request))

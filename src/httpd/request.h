@@ -81,6 +81,7 @@ typedef struct AlRequest
 
 	char		id[AL_REQUEST_ID_LENGTH + 1];
 	int64_t		started;		/* monotonic microseconds */
+	int64_t		answered;		/* the same, when detached; 0: not yet */
 	char	   *target;			/* request target as it came */
 	char	   *path;			/* the same, printable, for records and logs */
 	char		method_name[32];

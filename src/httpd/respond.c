@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "diag.h"
 #include "respond.h"
 
 /*
@@ -198,8 +199,7 @@ al_respond_failure(AlRequest *request, const PGresult *result)
 		 len > 0 && !al_uri_is_utf8(message, len);)
 		message[--len] = '\0';
 	if (result && failure->status != 409 && failure->status != 400)
-		fprintf(stderr, "audit_log_httpd: request %s: %s: %s\n", request->id,
-				sqlstate, primary);
+		al_diag("request %s: %s: %s", request->id, sqlstate, primary);
 	set_error(request, failure->status, failure->code, failure->name, message);
 }
 
@@ -266,7 +266,7 @@ log_field(AlBuf *field, const char *text)
 
 /* One line a request, with nothing in it that a client could forge. */
 static void
-write_access_log(const AlRequest *request, int64_t duration)
+write_access_log(const AlRequest *request, size_t len, int64_t duration)
 {
 	const char *user = request->identity.user_name;
 	AlBuf		fields[3] = {0};
@@ -278,7 +278,7 @@ write_access_log(const AlRequest *request, int64_t duration)
 	printf("%s %s \"%s %s\" %u %zu %.3f %s %s\n", when, request->peer,
 		   log_field(&fields[0], request->method_name),
 		   log_field(&fields[1], request->path), request->answer.status,
-		   request->answer.len, (double) duration / 1000, request->id,
+		   len, (double) duration / 1000, request->id,
 		   user[0] ? log_field(&fields[2], user) : "-");
 	for (int i = 0; i < 3; i++)
 		al_buf_free(&fields[i]);
@@ -341,6 +341,7 @@ al_respond_send(AlRequest *request)
 	struct MHD_Response *response;
 	enum MHD_Result sent;
 	int64_t		duration = al_request_now() - request->started;
+	size_t		len = request->method == AL_HEAD ? 0 : answer->len;
 
 	response = MHD_create_response_from_buffer(
 											   answer->len, (void *) answer->body, MHD_RESPMEM_PERSISTENT);
@@ -352,9 +353,9 @@ al_respond_send(AlRequest *request)
 
 	atomic_fetch_add(&al_counters.answers[answer->status / 100 % 6], 1);
 	atomic_fetch_add(&al_counters.microseconds, (unsigned long) duration);
-	atomic_fetch_add(&al_counters.bytes, answer->len);
+	atomic_fetch_add(&al_counters.bytes, len);
 	if (config->access_log)
-		write_access_log(request, duration);
+		write_access_log(request, len, duration);
 	return sent;
 }
 

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diag.h"
 #include "metrics.h"
 #include "respond.h"
 #include "work.h"
@@ -168,10 +169,11 @@ add_log_args(Scratch *scratch, const AlRequest *request, bool durable,
 {
 	AlArgs	   *args = &scratch->args;
 	const AlIdentity *who = &request->identity;
+	int64_t		end = request->answered ? request->answered : al_request_now();
 
 	args->n = 0;
 	snprintf(scratch->waited, sizeof(scratch->waited), "%.3f",
-			 (double) (al_request_now() - request->started) / 1000);
+			 (double) (end - request->started) / 1000);
 	al_pool_arg(args, request->id);
 	al_pool_arg(args, request->method_name);
 	al_pool_arg(args, request->path);
@@ -239,7 +241,8 @@ add_write_args(Scratch *scratch, AlRequest *request)
 	{
 		/* text arguments end at a NUL, which is not part of the payload */
 		al_buf_append_char(&request->body, '\0');
-		request->body.len--;
+		if (!request->body.failed)
+			request->body.len--;
 		al_pool_arg(args, request->body.data);
 		al_pool_arg(args, NULL);
 		al_pool_arg(args, NULL);
@@ -280,6 +283,14 @@ add_work_args(Scratch *scratch, AlRequest *request)
 		al_pool_arg(&scratch->args, scratch->self.data);
 }
 
+/* Is everything there?  A text that is cut short must not pass for a value. */
+static bool
+is_complete(const Scratch *scratch, const AlRequest *request)
+{
+	return !scratch->self.failed && !scratch->names.failed &&
+		!scratch->values.failed && !request->body.failed;
+}
+
 static void
 free_scratch(Scratch *scratch)
 {
@@ -316,10 +327,10 @@ write_record(AlDatabase *db, const AlRequest *request, unsigned int status,
 							 &scratch.args, for_the_record, &loss);
 		ok = result != NULL && succeeded(result);
 		if (result != NULL && !ok)
-			fprintf(stderr, "audit_log_httpd: request %s has no record: %s",
-					request->id, PQresultErrorMessage(result));
+			al_diag("request %s has no record: %s", request->id,
+					PQresultErrorMessage(result));
 		else if (loss == AL_LOSS_STOP)
-			fprintf(stderr, "audit_log_httpd: request %s has no record: there was no time left for it\n",
+			al_diag("request %s has no record: there was no time left for it",
 					request->id);
 		PQclear(result);
 		if (loss != AL_LOSS_UNKNOWN)
@@ -384,26 +395,40 @@ answer_failure(AlRequest *request, const PGresult *result, AlLoss loss)
 		al_respond_failure(request, result);
 }
 
+static PGresult *
+run_work(AlDatabase *db, AlRequest *request, bool retried, AlLoss *loss)
+{
+	bool		writes = request->work == AL_WORK_WRITE_ENTITY;
+	AlPurpose	purpose = {.client = writes ? -1 : request->client};
+	Scratch		scratch = {0};
+	PGresult   *result = NULL;
+
+	add_log_args(&scratch, request, writes || config->durable_reads, retried);
+	add_work_args(&scratch, request);
+	if (is_complete(&scratch, request))
+		result = al_pool_run(db, &calls[request->work].statement,
+							 &scratch.args, purpose, loss);
+	else
+	{
+		al_diag("request %s: out of memory", request->id);
+		*loss = AL_LOSS_AWAY;
+	}
+	free_scratch(&scratch);
+	return result;
+}
+
 /* Runs the statement that makes the answer. */
 static void
 make_answer(AlDatabase *db, AlRequest *request)
 {
 	bool		writes = request->work == AL_WORK_WRITE_ENTITY;
-	AlPurpose	purpose = {.client = writes ? -1 : request->client};
 	bool		retried = false;
 
 	for (int attempt = 1;; attempt++)
 	{
-		Scratch		scratch = {0};
-		PGresult   *result;
 		AlLoss		loss;
+		PGresult   *result = run_work(db, request, retried, &loss);
 
-		add_log_args(&scratch, request, writes || config->durable_reads,
-					 retried);
-		add_work_args(&scratch, request);
-		result = al_pool_run(db, &calls[request->work].statement,
-							 &scratch.args, purpose, &loss);
-		free_scratch(&scratch);
 		if (result != NULL && succeeded(result))
 		{
 			al_respond_result(request, result);

@@ -104,11 +104,13 @@ is("$unknown->{status} " . ($unknown->{rbac_user_name} // '-') . ' ' . ($unknown
 # A server error, and a change that was made before it
 $node->safe_psql($db, q{
 	CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS
-		$$ BEGIN RAISE EXCEPTION 'a bug' USING ERRCODE = 'internal_error'; END $$;
+		$$ BEGIN RAISE EXCEPTION E'a bug\naudit_log_httpd: all is well' USING ERRCODE = 'internal_error'; END $$;
 	CREATE CONSTRAINT TRIGGER broken AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION broken(); });
 $answer = $web->send('POST', '/orders', '{"id": 2}', {%alice});
 is($answer->{status}, 500, 'an error of the server');
+like(slurp_file($web->{log}), qr/^audit_log_httpd: request $answer->{id}: XX000: a bug audit_log_httpd: all is well$/m,
+	'the operator is told, in one line');
 once($answer, 'POST', '/orders', 'it');
 is(objects($answer), '', '... and no object');
 $answer = $web->get('/consumers', { Authorization => 'Bearer the-secret-of-nobody' });

@@ -177,6 +177,9 @@ is("$record->{path} $record->{user_agent}", '/nowhere/%FF a%FF%01b', '... are in
 @odd_head = answers($web->raw(qq{GET /"200/x"\\ HTTP/1.1\r\n$host\r\nConnection: close\r\n\r\n}));
 like(slurp_eventually("$web->{log}.access", $odd_head[0][1]), qr{"GET /%22200/x%22%5C" 404 \d+ [\d.]+ $odd_head[0][1] -$}m,
 	'nobody forges a field of the access log');
+@odd_head = answers($web->raw("HEAD /live HTTP/1.1\r\n$host\r\nConnection: close\r\n\r\n"));
+like(slurp_eventually("$web->{log}.access", $odd_head[0][1]), qr{"HEAD /live" 200 0 [\d.]+ $odd_head[0][1] -$}m,
+	'it has the bytes that were sent');
 
 sub slurp_eventually
 {
@@ -355,7 +358,8 @@ my @waiting = map { $busy->socket } 1 .. 12;
 syswrite $_, "${head}Content-Length: 19\r\n\r\n{\"username\":\"wait\"}" for @waiting;
 my %got;
 my $select = IO::Select->new(@waiting);
-my $patience = time + 30;
+my $asked = time;
+my $patience = $asked + 30;
 while (keys %got < 10 && time < $patience)
 {
 	for my $socket ($select->can_read(1))
@@ -368,11 +372,15 @@ while (keys %got < 10 && time < $patience)
 is(join(' ', map { $_->[0] } values %got), join(' ', ('503') x 10), 'ten requests for which no connection is free get 503');
 is(scalar(grep { is_error($_->[2]) } values %got), 10, 'in JSON');
 is($busy->get('/live')->{status}, 200, 'what needs no database is answered');
+$node->poll_query_until($db, q{SELECT count(*) = 2 FROM pg_stat_activity WHERE usename = 'web' AND wait_event_type = 'Lock'}) or die;
+my $took = 1000 * (time - $asked);
 $lock->query_safe('COMMIT');
 my @last = map { my $s = $_; $text = ''; IO::Select->new($s)->can_read(20) && sysread $s, $text, 65536; (answers($text))[0] } $select->handles;
 is(join(' ', map { $_->[0] } @last), '201 201', 'the two that had one are done');
 is($busy->send('POST', '/consumers', '{"username":"after"}')->{status}, 201, 'and so is the next, without a restart');
 is(join(' ', map { my ($r) = $busy->records($db, $_->[1]); "$r->{status}" } values %got), join(' ', ('503') x 10), 'each has its record');
+is($node->safe_psql($db, "SELECT count(*) FROM audit.requests WHERE status = 503 AND duration_ms > $took AND request_id IN ("
+	  . join(', ', map { "'$_->[1]'" } values %got) . ')'), '0', '... with the time that the answer took, not the record');
 is($node->safe_psql($db, "SELECT count(*) FROM consumers WHERE username = 'wait'"), '2', 'and nothing was done for those that got 503');
 $lock->quit;
 

@@ -83,7 +83,10 @@ my %refused = (
 	'with a name that no record holds' => [ '--token-file=' . file('odd', "the-secret-of-alice \xff\n"), qr/line 1: expected a token/ ],
 	'with a line that has no end' => [ '--token-file=' . file('long', 'x' . (' ' x 2000) . "the-secret-of-alice\n"), qr/line 1: expected a token/ ],
 	'with no tokens at all' => [ '--token-file=' . file('none', "# nobody\n"), qr/expected a token/ ],
-	'serving the log as a table' => [ '--expose=audit.audit_objects', qr/never exposed/ ]);
+	'with a workspace that no record holds' => [ "--workspace=\xff", qr/must be UTF-8/ ],
+	'with a workspace that is too long' => [ '--workspace=' . 'x' x 128, qr/at most 127 bytes/ ],
+	'serving the log as a table' => [ '--expose=audit.audit_objects', qr/never exposed/ ],
+	'serving it in capitals' => [ '--expose=AUDIT.audit_objects=log', qr/never exposed/ ]);
 for my $what (sort keys %refused)
 {
 	my @flags = @{ $refused{$what} };
@@ -242,10 +245,12 @@ for my $ca ('ca', 'otherca')
 {
 	openssl("req -x509 -newkey rsa:2048 -nodes -keyout $ca.key -out $ca.pem -days 2 -subj /CN=$ca");
 }
-for ([ 'server', 'ca', '/CN=localhost' ], [ 'carol', 'ca', '/CN=carol' ], [ 'mallory', 'otherca', '/CN=carol' ])
+for ([ 'server', 'ca', '/CN=localhost' ], [ 'carol', 'ca', '/CN=carol', 'clientAuth' ], [ 'dave', 'ca', '/CN=dave' ],
+	[ 'mallory', 'otherca', '/CN=carol' ], [ 'trudy', 'ca', '/CN=trudy', 'serverAuth' ])
 {
-	my ($name, $ca, $subject) = @$_;
-	openssl("req -newkey rsa:2048 -nodes -keyout $name.key -out $name.csr -subj $subject -addext subjectAltName=DNS:localhost,IP:127.0.0.1");
+	my ($name, $ca, $subject, $purpose) = @$_;
+	openssl("req -newkey rsa:2048 -nodes -keyout $name.key -out $name.csr -subj $subject -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
+		  . ($purpose ? " -addext extendedKeyUsage=$purpose" : ''));
 	openssl("x509 -req -in $name.csr -CA $ca.pem -CAkey $ca.key -CAcreateserial -days 2 -copy_extensions copy -out $name.pem");
 }
 # curl(PORT, PATH, FLAG...): status, or why there is none
@@ -272,6 +277,8 @@ is($record->{rbac_user_name}, 'carol', 'and names who it is');
 like(curl($web->{port}, '/audit/objects', '--cert', "$dir/mallory.pem", '--key', "$dir/mallory.key"), qr/^401|alert|refused|reset|000/i,
 	'one of another CA does not, whatever name it has');
 unlike(slurp_file("$dir/body"), qr/"data"/, 'and shows nothing');
+is(curl($web->{port}, '/audit/objects', '--cert', "$dir/dave.pem", '--key', "$dir/dave.key"), 200, 'one that does not say what it is for opens');
+is(curl($web->{port}, '/audit/objects', '--cert', "$dir/trudy.pem", '--key', "$dir/trudy.key"), 401, 'one that is for servers does not');
 is(curl($web->{port}, '/audit/objects'), 401, 'nor does none');
 ok($web->stop, 'it ends');
 
