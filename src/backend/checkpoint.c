@@ -21,8 +21,8 @@
  *
  * The fork guard: before a block is sealed, the file must hold a checkpoint
  * that the stored tree continues.  It does not after the database was
- * restored from an older copy, or was rolled back, or is a clone of one that
- * went on.  Then sealing is refused until audit.new_generation().
+ * restored from an older copy, or was rolled back, or another database took
+ * its origin.  Then sealing is refused until audit.new_generation().
  *
  * Keys are replaced by audit.rotate_key(), which leaves the new one beside
  * the old one under the name with ".next".  The next checkpoint is signed by
@@ -80,7 +80,9 @@ is_set(const char *value)
 
 /*
  * The file of this database's checkpoints: named by the origin of the first
- * generation, which a restored copy shares.  NULL if no folder is set.
+ * generation that began in this place, which the database shares with itself
+ * when it was rolled back.  One that goes on elsewhere gets a file of its own:
+ * the original may live, and write its own.  NULL if no folder is set.
  */
 const char *
 al_checkpoint_path(Snapshot snapshot, const AlGeneration *generation)
@@ -90,11 +92,19 @@ al_checkpoint_path(Snapshot snapshot, const AlGeneration *generation)
 
 	if (!is_set(al_guc_checkpoint_dir))
 		return NULL;
-	if (generation->generation > 1 &&
-		!al_ledger_generation(snapshot, 1, &first))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the first generation of the ledger is missing")));
+	for (int g = generation->generation - 1; g > 0; g--)
+	{
+		AlGeneration before;
+
+		if (!al_ledger_generation(snapshot, g, &before))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("generation %d of the ledger is missing", g)));
+		if (before.system_identifier != first.system_identifier ||
+			before.database != first.database)
+			break;
+		first = before;
+	}
 	name = pstrdup(first.origin);
 	for (char *p = name; *p; p++)
 		if (*p == '/')

@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -99,19 +100,62 @@ require_ledger(bool begun)
 
 /* ------------------------------------------------------------- generations */
 
-/* The origin of a generation: that of the first, and a number behind it. */
+/* Did a ledger begin, or go on, under a name? */
+static bool
+was_named(Snapshot snapshot, int generations, const char *name)
+{
+	size_t		len = strlen(name);
+	AlGeneration generation;
+
+	for (int g = 1; g <= generations; g++)
+		if (al_ledger_generation(snapshot, g, &generation) &&
+			strncmp(generation.origin, name, len) == 0 &&
+			(generation.origin[len] == '\0' || generation.origin[len] == '/'))
+			return true;
+	return false;
+}
+
+/*
+ * The origin of the generation after "last": that of the first, and a number
+ * behind it.  In a copy whose original is still there that would be what the
+ * original takes when it goes on likewise, so a copy needs another name.
+ */
 static char *
-origin_of(Snapshot snapshot, int generation)
+next_origin(Snapshot snapshot, const AlGeneration *last)
 {
 	AlGeneration first;
+	bool		is_copy = last->system_identifier == GetSystemIdentifier() &&
+		last->database != MyDatabaseId &&
+		get_database_name(last->database) != NULL;
+	char	   *name = al_guc_ledger_origin;
 
-	if (al_guc_ledger_origin && *al_guc_ledger_origin)
-		return psprintf("%s/%d", al_guc_ledger_origin, generation);
-	if (!al_ledger_generation(snapshot, 1, &first))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the first generation of the ledger is missing")));
-	return psprintf("%s/%d", first.origin, generation);
+	if (name && *name)
+	{
+		if (is_copy && was_named(snapshot, last->generation, name))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("a copy cannot go on under the name of its original"),
+					 errdetail("\"audit.ledger_origin\" is the name of the ledger of database \"%s\".",
+							   get_database_name(last->database)),
+					 errhint("Give this one a name of its own: ALTER DATABASE %s SET audit.ledger_origin = ...",
+							 quote_identifier(get_database_name(MyDatabaseId)))));
+	}
+	else if (is_copy)
+	{
+		name = al_seal_default_origin();
+		/* The databases may have changed names. */
+		if (was_named(snapshot, last->generation, name))
+			name = psprintf("%s.%u", name, MyDatabaseId);
+	}
+	else
+	{
+		if (!al_ledger_generation(snapshot, 1, &first))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("the first generation of the ledger is missing")));
+		name = first.origin;
+	}
+	return psprintf("%s/%d", name, last->generation + 1);
 }
 
 /*
@@ -141,7 +185,7 @@ al_custody_new_generation(const char *reason)
 	require_ledger(al_ledger_last_generation(snapshot, &last) &&
 				   al_ledger_last_block(snapshot, &block));
 	number = last.generation + 1;
-	origin = origin_of(snapshot, number);
+	origin = next_origin(snapshot, &last);
 	path = al_checkpoint_path(snapshot, &last);
 	if (path)
 		previous = al_checkpoint_read_file(path);

@@ -307,23 +307,18 @@ write_block(const AlBlock *block)
 
 /* ------------------------------------------------------------- generations */
 
-/* The origin of the first generation of this database's ledger. */
-static char *
-first_origin(void)
+/* The origin of this database's ledger if no setting says. */
+char *
+al_seal_default_origin(void)
 {
-	char	   *name;
-	char	   *origin;
+	char	   *name = get_database_name(MyDatabaseId);
 
-	if (al_guc_ledger_origin && *al_guc_ledger_origin)
-		return pstrdup(al_guc_ledger_origin);
-	name = get_database_name(MyDatabaseId);
 	for (char *p = name; *p; p++)
 		if (IS_HIGHBIT_SET(*p) ||
 			(!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL))
 			*p = '_';
-	origin = psprintf("audit_log/" UINT64_FORMAT "/%s",
-					  GetSystemIdentifier(), name);
-	return origin;
+	return psprintf("audit_log/" UINT64_FORMAT "/%s", GetSystemIdentifier(),
+					name);
 }
 
 static void
@@ -338,7 +333,8 @@ begin_first_generation(AlGeneration *generation)
 	generation->generation = 1;
 	generation->system_identifier = GetSystemIdentifier();
 	generation->database = MyDatabaseId;
-	generation->origin = first_origin();
+	generation->origin = al_guc_ledger_origin && *al_guc_ledger_origin ?
+		pstrdup(al_guc_ledger_origin) : al_seal_default_origin();
 	values[AL_GENERATION_GENERATION - 1] = Int32GetDatum(1);
 	values[AL_GENERATION_FIRST_LEAF - 1] = Int64GetDatum(0);
 	values[AL_GENERATION_SYSTEM - 1] =
