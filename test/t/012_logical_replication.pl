@@ -1,7 +1,7 @@
 # Two servers that both have the extension, one a subscriber of the other: what
 # is applied is recorded there once, or not at all if the table is told so,
-# through a first copy, TRUNCATE, a conflict and restarts.  The log itself is
-# never replicated.  Needs two servers and their background workers.
+# through a first copy, TRUNCATE, a conflict, restarts, streams, two phases and
+# tables of another shape.  The log itself is never replicated.  Needs two servers and their background workers.
 use strict;
 use warnings FATAL => 'all';
 
@@ -26,12 +26,12 @@ for my $node ($publisher, $subscriber)
 		SELECT audit.enable('items'), audit.enable('quiet', record_applied => $applied)});
 }
 
-# records(NODE, TABLE[, AFTER]): what is recorded of a table, in order
+# records(NODE, TABLE[, CONDITION, DB]): what is recorded of a table, in order
 sub records
 {
-	my ($node, $table, $condition) = @_;
+	my ($node, $table, $condition, $db) = @_;
 
-	return $node->safe_psql('shop', qq{SELECT string_agg(concat_ws(' ', operation, entity_key, entity, old_values), E'\\n' ORDER BY id)
+	return $node->safe_psql($db // 'shop', qq{SELECT string_agg(concat_ws(' ', operation, entity_key, entity, old_values), E'\\n' ORDER BY id)
 		FROM audit.objects WHERE dao_name = '$table' AND operation <> 'ddl' AND } . ($condition // 'true'));
 }
 
@@ -138,5 +138,75 @@ is($subscriber->safe_psql('everything', q{SELECT string_agg(operation || ' ' || 
 is($subscriber->safe_psql('everything', 'SELECT count(*) FROM audit.requests'), 0, "the publisher's requests are not the subscriber's");
 is($subscriber->safe_psql('everything', 'SELECT audit.seal() > 0'), 't', "the subscriber's ledger goes on");
 is($subscriber->safe_psql('everything', 'SELECT * FROM audit.verify_ledger()'), '', 'and is its own');
+
+# Streams, two phases, partitions and tables of another shape
+AuditLog::create_db($_, 'shapes') for $publisher, $subscriber;
+$publisher->append_conf('postgresql.conf', "logical_decoding_work_mem = '64kB'\nmax_prepared_transactions = 5");
+$subscriber->append_conf('postgresql.conf', 'max_prepared_transactions = 5');
+$_->restart for $publisher, $subscriber;
+$publisher->safe_psql('shapes', q{
+	CREATE TABLE parts (region text, id int, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
+	CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu');
+	CREATE TABLE parts_us PARTITION OF parts FOR VALUES IN ('us');
+	CREATE TABLE whole (k int, id int, PRIMARY KEY (k, id)) PARTITION BY HASH (id);
+	CREATE TABLE whole_1 PARTITION OF whole FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+	CREATE TABLE grown (id int PRIMARY KEY, v text);
+	CREATE TABLE keyless (id int, v text);
+	ALTER TABLE keyless REPLICA IDENTITY FULL;
+	CREATE TABLE streamed (id int PRIMARY KEY, v text);
+	CREATE PUBLICATION shapes FOR TABLE parts, grown, keyless, streamed;
+	CREATE PUBLICATION roots FOR TABLE whole WITH (publish_via_partition_root)});
+$subscriber->safe_psql('shapes', q{
+	CREATE TABLE parts (region text, id int, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
+	CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu');
+	CREATE TABLE parts_us PARTITION OF parts FOR VALUES IN ('us');
+	CREATE TABLE whole (k int, id int, PRIMARY KEY (k, id)) PARTITION BY RANGE (k);
+	CREATE TABLE whole_low PARTITION OF whole FOR VALUES FROM (MINVALUE) TO (100);
+	CREATE TABLE whole_high PARTITION OF whole FOR VALUES FROM (100) TO (MAXVALUE);
+	CREATE TABLE grown (extra int DEFAULT 7, gone int, v text, twice text GENERATED ALWAYS AS (v || v) STORED, id int PRIMARY KEY, token text DEFAULT 't');
+	ALTER TABLE grown DROP COLUMN gone;
+	CREATE TABLE keyless (v text, id int);
+	CREATE TABLE streamed (id int PRIMARY KEY, v text);
+	SELECT audit.enable('parts'), audit.enable('whole'), audit.enable('grown', mask => '{extra}'), audit.enable('keyless'), audit.enable('streamed')});
+my $connection = $publisher->connstr('shapes') =~ s/'/''/gr;
+$subscriber->safe_psql('shapes', "CREATE SUBSCRIPTION shapes CONNECTION '$connection' PUBLICATION shapes, roots WITH (streaming = on, two_phase = on)");
+$subscriber->wait_for_subscription_sync($publisher, 'shapes', 'shapes');
+$publisher->safe_psql('shapes', q{
+	INSERT INTO parts VALUES ('eu', 1), ('us', 2);
+	UPDATE parts SET region = 'us' WHERE id = 1;
+	DELETE FROM parts WHERE id = 2;
+	INSERT INTO whole VALUES (1, 1), (2, 2);
+	UPDATE whole SET k = 200 WHERE id = 1;
+	TRUNCATE whole;
+	INSERT INTO grown VALUES (1, 'a');
+	UPDATE grown SET v = 'b';
+	INSERT INTO keyless VALUES (1, 'same'), (1, 'same');
+	DELETE FROM keyless WHERE ctid = '(0,1)'});
+$publisher->safe_psql('shapes', q{
+	BEGIN;
+	INSERT INTO streamed SELECT g, repeat('x', 50) FROM generate_series(1, 2000) g;
+	SAVEPOINT s; INSERT INTO streamed SELECT g, repeat('y', 50) FROM generate_series(2001, 4000) g; ROLLBACK TO s;
+	UPDATE streamed SET v = 'z' WHERE id <= 10;
+	COMMIT;
+	BEGIN; INSERT INTO streamed SELECT g, repeat('x', 50) FROM generate_series(5001, 7000) g; ROLLBACK;
+	BEGIN; INSERT INTO streamed VALUES (8001, 'kept'); PREPARE TRANSACTION 'kept';
+	BEGIN; INSERT INTO streamed VALUES (8002, 'lost'); PREPARE TRANSACTION 'lost'});
+$publisher->wait_for_catchup('shapes');
+is($subscriber->safe_psql('shapes', 'SELECT count(*) FROM pg_prepared_xacts'), 2, 'two transactions are prepared there');
+is(records($subscriber, 'streamed', 'entity_key::int > 8000', 'shapes'), '', 'which show no record yet');
+$publisher->safe_psql('shapes', q{COMMIT PREPARED 'kept'});
+$publisher->safe_psql('shapes', q{ROLLBACK PREPARED 'lost'});
+$publisher->wait_for_catchup('shapes');
+is(records($subscriber, 'streamed', 'entity_key::int > 8000', 'shapes'), 'create 8001 {"id":8001,"v":"kept"}', 'but the one that was committed does then');
+is($subscriber->safe_psql('shapes', q{SELECT operation, count(*), count(DISTINCT entity_key) FROM audit.objects
+	WHERE dao_name = 'streamed' AND operation <> 'ddl' AND entity_key::int < 8000 GROUP BY 1 ORDER BY 1}), "create|2000|2000\nupdate|10|10",
+	'a transaction that came in a stream is recorded once, what it took back is not');
+is(records($subscriber, 'parts', undef, 'shapes'), join("\n", 'create ["eu",1] {"region":"eu","id":1}', 'create ["us",2] {"region":"us","id":2}', 'delete ["eu",1] {"region":"eu","id":1}',
+		'create ["us",1] {"region":"us","id":1}', 'delete ["us",2] {"region":"us","id":2}'), 'partitions are recorded under the name of the whole');
+is(records($subscriber, 'whole', "operation <> 'truncate'", 'shapes'), join("\n", 'create [1,1] {"k":1,"id":1}', 'create [2,2] {"k":2,"id":2}',
+		'delete [1,1] {"k":1,"id":1}', 'create [200,1] {"k":200,"id":1}'), 'so are those that are partitioned otherwise there');
+is(records($subscriber, 'grown', undef, 'shapes'), join("\n", 'create 1 {"extra":"***","v":"a","twice":"aa","id":1}',
+		'update 1 {"extra":"***","v":"b","twice":"bb","id":1} {"v":"a","twice":"aa"}'), "a table is recorded as the subscriber has it, by the subscriber's options");
+is(records($subscriber, 'keyless', undef, 'shapes'), join("\n", ('create {"v":"same","id":1}') x 2, 'delete {"v":"same","id":1}'), 'and one without a key');
 
 done_testing();
