@@ -3777,8 +3777,8 @@ COMMENT ON FUNCTION audit.crosscheck_tree(text) IS
 /*
  * What audit.verify_ledger() finds about records, leaves, nodes, blocks and a
  * checkpoint, without a line of our C: to be read, pasted and changed by
- * whoever trusts neither.  It sees where signatures are missing, but cannot
- * verify them.
+ * whoever trusts neither.  It sees where signatures and time stamps are
+ * missing, but cannot verify them.
  */
 CREATE FUNCTION audit.crosscheck_ledger(checkpoint text DEFAULT NULL,
 										OUT kind text, OUT leaf bigint,
@@ -3886,6 +3886,17 @@ BEGIN ATOMIC
 						ON starts_with(s.line, k.name || ' ' || left(encode(decode(k.key_hash, 'hex'), 'base64'), 5))
 				WHERE s.size = b.size AND s.generation = b.generation)) AS u
 	GROUP BY u.run
+	UNION ALL
+	SELECT 'timestamp', CASE WHEN s.size ~ '^[0-9]{1,18}$' THEN s.size::bigint END, NULL,
+		'the time stamp of the checkpoint of size ' || s.size || ': it was added and is gone'
+	FROM (SELECT e.entity ->> 'size' AS size, e.entity ->> 'token' AS token
+		  FROM audit.audit_objects e
+		  WHERE e.entity_key = 'timestamp' AND e.operation = 'ddl'
+			AND e.schema_name = 'audit' AND e.dao_name = 'ledger'
+			AND e.entity ->> 'event' = 'timestamp') AS s
+	WHERE NOT EXISTS (
+		SELECT FROM audit.ledger_anchors a
+		WHERE a.size::text = s.size AND encode(audit.sha256(a.token), 'hex') = s.token)
 	UNION ALL
 	SELECT t.kind, t.leaf, NULL, t.detail
 	FROM audit.crosscheck_tree(checkpoint) AS t;

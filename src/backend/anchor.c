@@ -14,6 +14,9 @@
  * made that: the server would have to be told whom to trust by those who
  * must not be.  Whether the authority deserves trust is for the auditor to
  * say, outside: openssl ts -verify, audit_log_verify --timestamp-ca.
+ *
+ * Stamps are not part of the tree, but each leaves a record that is, with the
+ * digest of its token: so one that is deleted is missed.
  */
 #include "postgres.h"
 
@@ -24,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "core/crypto.h"
@@ -116,8 +120,20 @@ begin_scan(AlTableScan *scan, Snapshot snapshot, int64 size, bool exact)
 	index_rescan(scan->desc, &key, 1, NULL, 0);
 }
 
+/* The digest of a token, in hex with a zero behind it. */
+static void
+print_digest(const void *token, size_t len, char *hex)
+{
+	uint8		digest[AL_SHA256_LEN];
+	AlError		err = {{0}};
+
+	al_leaf_check(al_crypto_sha256(token, len, digest, &err), &err);
+	hex[hex_encode((char *) digest, sizeof(digest), hex)] = '\0';
+}
+
+/* Is the token with a digest stored as a stamp of the checkpoint of a size? */
 static bool
-is_stored(Snapshot snapshot, int64 size, const AlTimestamp *stamp)
+is_stored(Snapshot snapshot, int64 size, const char *digest)
 {
 	AlTableScan scan;
 	bool		found = false;
@@ -128,9 +144,12 @@ is_stored(Snapshot snapshot, int64 size, const AlTimestamp *stamp)
 		bool		isnull;
 		Datum		value = slot_getattr(scan.slot, AL_ANCHOR_TOKEN, &isnull);
 		bytea	   *token = isnull ? NULL : DatumGetByteaPP(value);
+		char		stored[2 * AL_SHA256_LEN + 1] = "";
 
-		found = token && VARSIZE_ANY_EXHDR(token) == stamp->token_len &&
-			memcmp(VARDATA_ANY(token), stamp->token, stamp->token_len) == 0;
+		if (token)
+			print_digest(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token),
+						 stored);
+		found = strcmp(stored, digest) == 0;
 	}
 	al_ledger_scan_end(&scan);
 	return found;
@@ -161,10 +180,11 @@ store_stamp(const AlTimestamp *stamp, const AlBlock *block)
 /*
  * Stores the reply of an authority, or the token in it, with the checkpoint
  * that it stamps: that of "size" or, if it is -1, one of the last.  One that
- * is there already changes nothing.  Returns the time of the stamp.
+ * is there already changes nothing.  The caller leaves a record of a new one.
  */
-TimestampTz
-al_anchor_add(Snapshot snapshot, const bytea *reply, int64 size)
+void
+al_anchor_add(Snapshot snapshot, const bytea *reply, int64 size,
+			  AlAnchored *result)
 {
 	AlTimestamp stamp;
 	AlBlock		block;
@@ -188,9 +208,12 @@ al_anchor_add(Snapshot snapshot, const bytea *reply, int64 size)
 				 errmsg("the time stamp is not of a recent checkpoint"),
 				 size >= 0 ? 0 :
 				 errhint("If it is of an older one, give its size as well.")));
-	if (!is_stored(snapshot, block.size, &stamp))
+	result->time = stamp_time(&stamp);
+	result->size = block.size;
+	print_digest(stamp.token, stamp.token_len, result->token);
+	result->is_new = !is_stored(snapshot, block.size, result->token);
+	if (result->is_new)
 		store_stamp(&stamp, &block);
-	return stamp_time(&stamp);
 }
 
 /* What is wrong with the stored stamp in a slot; NULL: nothing. */
@@ -223,6 +246,57 @@ check_row(Snapshot snapshot, TupleTableSlot *slot)
 		stamp_time(&stamp))
 		return "its time is not that in the token";
 	return NULL;
+}
+
+static bool
+column_is(TupleTableSlot *slot, AttrNumber column, const char *expected)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return !isnull && strcmp(TextDatumGetCString(value), expected) == 0;
+}
+
+/* Finds stamps that have a record and are gone. */
+static void
+check_gone(Snapshot snapshot, int64 from, int64 to, AlAnchorSink sink,
+		   void *arg)
+{
+	AlTableScan scan;
+	ScanKeyData key;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "audit_log missing time stamp",
+												  ALLOCSET_DEFAULT_SIZES);
+
+	al_ledger_scan_begin(&scan, AL_OBJECTS, AL_OBJECT_ENTITY_KEY, 1,
+						 snapshot);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(AL_ANCHOR_EVENT));
+	key.sk_collation = scan.index->rd_indcollation[0];
+	index_rescan(scan.desc, &key, 1, NULL, 0);
+	while (al_ledger_scan_next(&scan, true))
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		bool		isnull;
+		Datum		entity = slot_getattr(scan.slot, AL_OBJECT_ENTITY,
+										  &isnull);
+		long long	size;
+		char		digest[2 * AL_SHA256_LEN + 1];
+
+		CHECK_FOR_INTERRUPTS();
+		if (!isnull && column_is(scan.slot, AL_OBJECT_OPERATION, "ddl") &&
+			column_is(scan.slot, AL_OBJECT_SCHEMA_NAME, "audit") &&
+			column_is(scan.slot, AL_OBJECT_DAO_NAME, "ledger") &&
+			sscanf(TextDatumGetCString(entity), AL_ANCHOR_EVENT_FORMAT, &size,
+				   digest) == 2 &&
+			(from <= 0 || size > from) && (to < 0 || size <= to) &&
+			!is_stored(snapshot, size, digest))
+			sink(arg, size, "it was added and is gone");
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	al_ledger_scan_end(&scan);
+	MemoryContextDelete(context);
 }
 
 /*
@@ -260,4 +334,5 @@ al_anchor_check(Snapshot snapshot, int64 from, int64 to, AlAnchorSink sink,
 	}
 	al_ledger_scan_end(&scan);
 	MemoryContextDelete(context);
+	check_gone(snapshot, from, to, sink, arg);
 }

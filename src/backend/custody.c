@@ -428,13 +428,22 @@ al_custody_add_timestamp(const bytea *reply, int64 size)
 	Relation	lock = al_seal_lock("audit.add_timestamp()");
 	Snapshot	snapshot = al_seal_snapshot();
 	AlBlock		block;
-	TimestampTz time;
+	AlAnchored	added;
+	StringInfoData json;
+	pg_uuid_t	id;
 
 	require_ledger(al_ledger_last_block(snapshot, &block));
-	time = al_anchor_add(snapshot, reply, size);
+	al_anchor_add(snapshot, reply, size, &added);
+	if (added.is_new)
+	{
+		begin_event(&json, AL_ANCHOR_EVENT);
+		add_member(&json, "size", psprintf(INT64_FORMAT, added.size));
+		add_member(&json, "token", added.token);
+		write_event(&json, AL_ANCHOR_EVENT, &id);
+	}
 	UnregisterSnapshot(snapshot);
 	table_close(lock, NoLock);
-	return time;
+	return added.time;
 }
 
 /* ----------------------------------------------------------------- erasing */

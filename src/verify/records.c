@@ -65,13 +65,14 @@ check_gone(AlRecords *records, const AlEntry *entry)
 }
 
 /* A record that is about the ledger, and that fits its leaf. */
-static void
-read_event(AlRecords *records, const AlEntry *entry)
+static AlStatus
+read_event(AlRecords *records, const AlEntry *entry, AlError *err)
 {
 	AlBuf		json = {0};
 	AlFields	event;
 	uint8_t		id[16];
 	AlIdEntry  *gone;
+	AlStatus	status = AL_OK;
 
 	if (al_fields_text(&entry->fields, "entity", &json) &&
 		al_fields_read(&event, json.data, json.len, NULL) == AL_OK)
@@ -89,8 +90,11 @@ read_event(AlRecords *records, const AlEntry *entry)
 		else if (al_fields_is(&event, "event", "new_generation") &&
 				 al_fields_text(&event, "generation", &records->text))
 			records->generation = strtoll(records->text.data, NULL, 10);
+		else if (al_fields_is(&event, "event", "timestamp"))
+			status = al_stamps_expect(&records->notes->stamps, &event, err);
 	}
 	al_buf_free(&json);
+	return status;
 }
 
 /* The signature of the record itself, if keys for it were given. */
@@ -138,6 +142,7 @@ AlStatus
 al_records_check(AlRecords *records, const AlEntry *entry, AlError *err)
 {
 	char		when[32];
+	AlStatus	status = AL_OK;
 
 	records->generation = 0;
 	if (!entry->present)
@@ -164,8 +169,8 @@ al_records_check(AlRecords *records, const AlEntry *entry, AlError *err)
 						  entry->expire == AL_ENTRY_NEVER ? "" : when);
 	}
 	if (entry->is_event)
-		read_event(records, entry);
-	return check_signature(records, entry, err);
+		status = read_event(records, entry, err);
+	return status == AL_OK ? check_signature(records, entry, err) : status;
 }
 
 static int

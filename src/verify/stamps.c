@@ -9,6 +9,7 @@
  * it since somebody made it.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -52,6 +53,64 @@ count(AlStamps *stamps, const AlTimestamp *stamp, uint64_t size)
 	stamps->verified++;
 }
 
+/* What a stamp is known by: a digest of its size and its token's, in hex. */
+static AlStatus
+make_id(const char *size, const char *token, uint8_t digest[AL_SHA256_LEN],
+		AlError *err)
+{
+	char		text[2 * AL_SHA256_LEN + 32];
+
+	(void) snprintf(text, sizeof(text), "%.20s %.64s", size, token);
+	return al_crypto_sha256(text, strlen(text), digest, err);
+}
+
+/* Remembers a stamp that is stored, right or wrong. */
+static AlStatus
+remember(AlStamps *stamps, const void *token, size_t len, uint64_t size,
+		 AlError *err)
+{
+	uint8_t		digest[AL_SHA256_LEN];
+	char		hex[2 * AL_SHA256_LEN + 1];
+	char		number[24];
+	AlStatus	status = al_crypto_sha256(token, len, digest, err);
+
+	for (int i = 0; i < AL_SHA256_LEN; i++)
+		(void) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	(void) snprintf(number, sizeof(number), "%" PRIu64, size);
+	if (status == AL_OK)
+		status = make_id(number, hex, digest, err);
+	if (status == AL_OK && al_idmap_put(&stamps->stored, digest) == NULL)
+		stamps->forgot = true;
+	return status;
+}
+
+/*
+ * A record that says that a stamp was added.  The checkpoint that it stamps
+ * came before.
+ */
+AlStatus
+al_stamps_expect(AlStamps *stamps, const AlFields *event, AlError *err)
+{
+	AlBuf		size = {0};
+	AlBuf		token = {0};
+	uint8_t		digest[AL_SHA256_LEN];
+	AlStatus	status = AL_OK;
+
+	if (!stamps->forgot && al_fields_text(event, "size", &size) &&
+		al_fields_text(event, "token", &token))
+	{
+		status = make_id(size.data, token.data, digest, err);
+		if (status == AL_OK && al_idmap_get(&stamps->stored, digest) == NULL)
+			al_report_finding(stamps->report, "timestamp",
+							  strtoll(size.data, NULL, 10), NULL,
+							  "the time stamp of the checkpoint of size %.20s: it was added and is gone",
+							  size.data);
+	}
+	al_buf_free(&size);
+	al_buf_free(&token);
+	return status;
+}
+
 /* Verifies one stamp, in base64, of a text with a digest. */
 static AlStatus
 check_stamp(AlStamps *stamps, const char *text, size_t len,
@@ -67,6 +126,8 @@ check_stamp(AlStamps *stamps, const char *text, size_t len,
 		return al_status_fail(err, AL_NO_MEMORY, "out of memory");
 	status = al_base64_decode(text, len, token, AL_BASE64_DECODED_MAX(len),
 							  &token_len, err);
+	if (status == AL_OK)
+		status = remember(stamps, token, token_len, block->size, err);
 	if (status == AL_OK)
 		status = al_crypto_read_timestamp(token, token_len, stamps->trusted,
 										  &stamp, err);
@@ -156,4 +217,5 @@ al_stamps_free(AlStamps *stamps)
 {
 	al_crypto_free_authorities(stamps->trusted);
 	al_buf_free(&stamps->last);
+	al_idmap_free(&stamps->stored);
 }

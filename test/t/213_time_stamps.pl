@@ -280,31 +280,43 @@ for my $sql ('DELETE FROM audit.ledger_anchors', 'UPDATE audit.ledger_anchors SE
 
 # ------------------------------------------------------------------ by hand
 
+# Each stamp has left a record, which is sealed.
+is(sql(q{SELECT count(*) FROM audit.objects o JOIN audit.ledger_anchors a
+	ON o.entity ->> 'size' = a.size::text AND o.entity ->> 'token' = encode(sha256(a.token), 'hex')
+	WHERE o.entity_key = 'timestamp' AND o.entity ->> 'event' = 'timestamp'}), $stored, 'each stamp has left one record');
+is(sql('SELECT audit.seal()'), $stored, 'which is sealed');
+is(sql('SELECT * FROM audit.verify_ledger()') . sql('SELECT * FROM audit.crosscheck_ledger()'), '', 'and nothing is missed');
+($status, $kinds) = verify(@key, '-t', "$dir/both.pem", '-s', "$dir/saved", $node->connstr($db));
+is("$status $kinds", '0 ', 'nor outside');
 my $newest = "(SELECT max(size) FROM audit.ledger_anchors)";
 for my $case (
 	# name, statements, what audit.verify_ledger() finds, what audit_log_verify does
+	[ 'a stamp that is gone', "DELETE FROM audit.ledger_anchors WHERE size = $first", 'timestamp', 'timestamp' ],
+	[ 'all that are gone', 'TRUNCATE audit.ledger_anchors', 'timestamp', 'timestamp' ],
+	[ 'a stamp that is gone with its record', q{DELETE FROM audit.ledger_anchors; DELETE FROM audit.audit_objects WHERE entity_key = 'timestamp'}, 'deleted', 'deleted' ],
 	[ 'a changed signature', "UPDATE audit.ledger_anchors SET token = set_byte(token, octet_length(token) - 1, 255 - get_byte(token, octet_length(token) - 1)) WHERE size = $newest",
 		'timestamp', 'timestamp' ],
 	[ 'a token that is none', q{UPDATE audit.ledger_anchors SET token = '\x00'}, 'timestamp', 'timestamp' ],
 	[ 'the stamp of another checkpoint', "UPDATE audit.ledger_anchors SET token = (SELECT token FROM audit.ledger_anchors WHERE size = $first) WHERE size = $second",
 		'timestamp', 'timestamp' ],
 	[ 'a stamp of another size', "UPDATE audit.ledger_anchors SET size = $first WHERE size = $second", 'timestamp', 'timestamp' ],
-	[ 'a stamp of no size', 'UPDATE audit.ledger_anchors SET size = 1000000', 'timestamp', '' ],
-	[ 'a stamp of no generation', 'UPDATE audit.ledger_anchors SET generation = 7', 'timestamp', '' ],
+	[ 'a stamp of no size', 'UPDATE audit.ledger_anchors SET size = 1000000', 'timestamp', 'timestamp' ],
+	[ 'a stamp of no generation', 'UPDATE audit.ledger_anchors SET generation = 7', 'timestamp', 'timestamp' ],
 	[ 'another time', "UPDATE audit.ledger_anchors SET stamped_at = stamped_at - interval '1 day'", 'timestamp', '' ],
 	[ 'another kind', 'ALTER TABLE audit.ledger_anchors DROP CONSTRAINT ledger_anchors_kind_check; ' . q{UPDATE audit.ledger_anchors SET kind = 'other'},
-		'timestamp', '' ],
+		'timestamp', 'timestamp' ],
 	[ 'a value that is missing', 'ALTER TABLE audit.ledger_anchors ALTER token DROP NOT NULL; UPDATE audit.ledger_anchors SET token = NULL',
-		'timestamp', '' ],
+		'timestamp', 'timestamp' ],
 	# The very thing that it is for: the key is there, the tree is made again.
 	[ 'a ledger that was built again and signed', q{UPDATE audit.audit_objects SET db_user = 'mallory' WHERE id = (SELECT id FROM audit.export(3, 1));
 		DELETE FROM audit.ledger_signatures; DELETE FROM audit.ledger_nodes; DELETE FROM audit.ledger_bundles; DELETE FROM audit.ledger_blocks;
-		DELETE FROM audit.ledger_generations; SELECT audit.seal()}, 'timestamp', '' ])
+		DELETE FROM audit.ledger_generations; SELECT audit.seal()}, 'timestamp', 'timestamp' ])
 {
 	my ($name, $statements, $inside, $outside) = @$case;
 	my $copy = Tampering::copy($node, $db, { sql => $statements });
 	is(sql(q{SELECT string_agg(DISTINCT kind, ' ') FROM audit.verify_ledger()}, $copy), $inside, "$name is found")
 	  or diag sql('SELECT * FROM audit.verify_ledger()', $copy);
+	is(sql(q{SELECT string_agg(DISTINCT kind, ' ') FROM audit.crosscheck_ledger()}, $copy), $inside, '  in plain SQL, which sees that it is gone') if $name =~ /gone/;
 	(undef, $kinds, $said) = verify(@key, $node->connstr($copy));
 	is($kinds, $outside, $outside ? '  from outside too' : '  from outside, where only tokens and checkpoints show, it is not') or diag $said;
 	Tampering::drop($node, $copy);
