@@ -122,6 +122,9 @@ subcommand_name(AlterTableType type)
 		case AT_AlterColumnType:
 			return "ALTER COLUMN TYPE";
 		case AT_AddConstraint:
+#if PG_VERSION_NUM < 160000
+		case AT_AddConstraintRecurse:
+#endif
 			return "ADD CONSTRAINT";
 		case AT_EnableTrig:
 			return "ENABLE TRIGGER";
