@@ -29,6 +29,7 @@
 #include "diag.h"
 #include "pool.h"
 
+#define PROCESS_END 3000000		/* microseconds for a process to end */
 #define RETRY_AFTER 250000		/* microseconds between attempts to connect */
 #define RETAINED (4 * 1024 * 1024)	/* bytes, of a server process */
 
@@ -37,6 +38,10 @@ struct AlDatabase
 	PGconn	   *conn;			/* NULL while there is none */
 	bool		prepared[AL_MAX_STATEMENTS];
 	bool		waited_for;		/* who has it had to wait for it */
+	int			process;		/* of the server, at the other end */
+	int			lost;			/* the same, of the connection before, if it may
+								 * still be at work; 0: none */
+	bool		settled;		/* no such process is at work */
 	AlDatabase *next;			/* in the list of those that are free */
 };
 
@@ -119,6 +124,39 @@ set_session(PGconn *conn)
 	return ok;
 }
 
+/*
+ * Ends a process of the server whose connection broke under a statement, and
+ * waits until it is gone.  It learns only when it has an answer that nobody
+ * listens: till then it would hold its locks, and what it changed or recorded
+ * would be there after we looked for it.
+ */
+static bool
+end_process(PGconn *conn, int process)
+{
+	int64_t		end = al_request_now() + PROCESS_END;
+	char		sql[256];
+	bool		known;
+	bool		gone;
+
+	snprintf(sql, sizeof(sql),
+			 "SELECT count(pg_catalog.pg_terminate_backend(a.pid))"
+			 " FROM pg_catalog.pg_stat_activity a"
+			 " WHERE a.pid = %d AND a.usename = current_user", process);
+	for (;;)
+	{
+		AlAwait		await = {.purpose = {.client = -1,.record = true}};
+		PGresult   *result = PQsendQuery(conn, sql) ?
+			al_await_result(conn, &await) : NULL;
+
+		known = PQresultStatus(result) == PGRES_TUPLES_OK;
+		gone = known && strcmp(PQgetvalue(result, 0, 0), "0") == 0;
+		PQclear(result);
+		if (gone || !known || al_request_now() > end)
+			return gone;
+		poll(NULL, 0, 20);
+	}
+}
+
 static bool
 connect_now(AlDatabase *db)
 {
@@ -138,8 +176,12 @@ connect_now(AlDatabase *db)
 		return false;
 	}
 	PQsetNoticeProcessor(conn, on_notice, NULL);
+	db->settled = db->lost == 0 || end_process(conn, db->lost);
+	db->lost = 0;
 	atomic_store(&next_attempt, 0);
 	db->conn = conn;
+	/* once it is broken, libpq does not say any more */
+	db->process = PQbackendPID(conn);
 	atomic_fetch_add(&al_counters.databases, 1);
 	atomic_fetch_add(&al_counters.reconnects, 1);
 	return true;
@@ -197,6 +239,13 @@ al_pool_reconnect(AlDatabase *db)
 		poll(NULL, 0, RETRY_AFTER / 1000);
 	}
 	return true;
+}
+
+/* Did what was lost with the connection before come to its end? */
+bool
+al_pool_is_settled(const AlDatabase *db)
+{
+	return db->settled;
 }
 
 /* NULL when the connection gave no result, or not in time. */
@@ -268,6 +317,8 @@ al_pool_run(AlDatabase *db, const AlStatement *statement, const AlArgs *args,
 			if (strncmp(code, "57P0", 4) == 0)
 				*loss = AL_LOSS_AWAY;
 			PQclear(result);
+			if (*loss == AL_LOSS_UNKNOWN)
+				db->lost = db->process;
 			disconnect(db);
 			if (*loss == AL_LOSS_AWAY && attempt == 0)
 				continue;

@@ -50,6 +50,7 @@ extern PGresult *al_pool_run(AlDatabase *db, const AlStatement *statement,
 							 const AlArgs *args, AlPurpose purpose,
 							 AlLoss *loss);
 extern bool al_pool_reconnect(AlDatabase *db);
+extern bool al_pool_is_settled(const AlDatabase *db);
 extern void al_pool_arg(AlArgs *args, const char *value);
 extern void al_pool_arg_bytes(AlArgs *args, const char *bytes, size_t len);
 

@@ -10,7 +10,8 @@
  *
  * A connection that breaks under a statement leaves its outcome unknown.
  * Reads are run again.  A change is not: its record, which shares its
- * transaction, tells whether it was made.
+ * transaction, tells whether it was made, once the process that had it is no
+ * more.
  *
  * A read ends when its client goes away, and everything but records when we
  * are told to stop and the time for it is over.  Such a statement failed as
@@ -351,7 +352,7 @@ find_outcome(AlDatabase *db, AlRequest *request)
 	char		message[160];
 
 	al_pool_arg(&args, request->id);
-	if (al_pool_reconnect(db))
+	if (al_pool_reconnect(db) && al_pool_is_settled(db))
 		result =
 			al_pool_run(db, &calls[AL_WORK_OUTCOME].statement, &args,
 						for_the_record, &loss);

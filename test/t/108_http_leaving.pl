@@ -10,6 +10,8 @@ use lib "$FindBin::RealBin/../lib";
 use AuditLog;
 use Frontend;
 use IO::Select;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Socket;
@@ -42,15 +44,16 @@ sub running
 	return $node->poll_query_until($db, "SELECT count(*) = $n FROM pg_stat_activity WHERE usename = 'web' AND wait_event_type = 'Lock'");
 }
 
-# ask(WEB, METHOD, PATH, BODY): a socket that waits for the answer
+# ask(WEB, METHOD, PATH, BODY, HEADER...): a socket that waits for the answer
 sub ask
 {
-	my ($web, $method, $path, $body) = @_;
+	my ($web, $method, $path, $body, @headers) = @_;
 	my $socket = $web->socket;
 	# its connection is taken up
 	syswrite $socket, "GET /live HTTP/1.1\r\n$host\r\n\r\n";
 	sysread $socket, my $live, 65536;
-	syswrite $socket, "$method $path HTTP/1.1\r\n$host\r\n" . (defined $body ? 'Content-Length: ' . length($body) . "\r\n\r\n$body" : "\r\n");
+	my $head = join '', map { "$_\r\n" } "$method $path HTTP/1.1", $host, @headers;
+	syswrite $socket, $head . (defined $body ? 'Content-Length: ' . length($body) . "\r\n\r\n$body" : "\r\n");
 	return $socket;
 }
 
@@ -174,6 +177,83 @@ is(statuses('/consumers?who=unheard'), '', '... while none could be had there wa
 cmp_ok($web->metric('unrecorded_total'), '>=', 1, '... which is counted');
 unlock();
 ok($web->stop, 'it ends');
+
+# The connection to the database is lost under a change, of which the server
+# knows nothing: what its client is told must not become untrue later.
+{
+	package Proxy;
+	sub start
+	{
+		my ($class, $node) = @_;
+		my $listener = IO::Socket::INET->new(Listen => 10, LocalAddr => '127.0.0.1') or die $!;
+		my $self = bless { port => $listener->sockport, pid => fork // die $! }, $class;
+		return $self if $self->{pid};
+		# USR1: the frontend's side is closed, the server's stays as it is
+		my $lose = 0;
+		my (%other, @kept);
+		local $SIG{USR1} = sub { $lose = 1 };
+		my $select = IO::Select->new($listener);
+		for (;;)
+		{
+			my @ready = $select->can_read(0.1);
+			if ($lose)
+			{
+				push @kept, grep { !$_->isa('IO::Socket::INET') } values %other;
+				$select->remove(values %other);
+				close $_ for grep { $_->isa('IO::Socket::INET') } values %other;
+				%other = ();
+				$lose = 0;
+				next;
+			}
+			for my $from (@ready)
+			{
+				if ($from == $listener)
+				{
+					my $near = $listener->accept;
+					my $far = IO::Socket::UNIX->new(Peer => $node->host . '/.s.PGSQL.' . $node->port) or die $!;
+					$other{$near} = $far;
+					$other{$far} = $near;
+					$select->add($near, $far);
+					next;
+				}
+				my $to = $other{$from} or next;
+				my $bytes;
+				next if sysread($from, $bytes, 65536) && syswrite $to, $bytes;
+				$select->remove($from, $to);
+				delete @other{ $from, $to };
+				close $_ for $from, $to;
+			}
+		}
+	}
+	sub host { return '127.0.0.1' }
+	sub port { return $_[0]->{port} }
+	sub name { return 'proxy' }
+}
+my $proxy = Proxy->start($node);
+$web = Frontend->start($proxy, $db, @patient, '--pool-size=1');
+lock_table('consumers');
+my $lost = ask($web, 'POST', '/consumers?who=loses', '{"username":"lost"}', 'Connection: close');
+running(1);
+kill USR1 => $proxy->{pid};
+is((rest($lost))[0], 503, 'a change whose connection to the database is lost');
+unlock();
+running(0);
+is($node->safe_psql($db, "SELECT count(*) FROM consumers WHERE username = 'lost'"), '0', '... is not made after that was said');
+recorded('/consumers?who=loses', '503', '... and has one record');
+lock_table('consumers');
+$lost = ask($web, 'GET', '/consumers?who=looks', undef, 'Connection: close');
+running(1);
+my $process = $node->safe_psql($db, q{SELECT pid FROM pg_stat_activity WHERE usename = 'web' AND wait_event_type = 'Lock'});
+kill USR1 => $proxy->{pid};
+ok($node->poll_query_until($db, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $process)"),
+	'a read: the server does not go on with what nobody hears');
+running(1);
+unlock();
+is((rest($lost))[0], 200, '... but begins anew');
+recorded('/consumers?who=looks', '200', '... and that has one record');
+ok($web->stop, 'it ends');
+kill TERM => $proxy->{pid};
+waitpid $proxy->{pid}, 0;
 
 ## TLS
 
