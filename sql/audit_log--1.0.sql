@@ -948,6 +948,37 @@ REVOKE ALL ON FUNCTION audit.watch_trigger(text, text, name, oid, text[], json)
 COMMENT ON FUNCTION audit.watch_trigger(text, text, name, oid, text[], json) IS
 	'refuses to rename a capture trigger and records its replacement';
 
+/*
+ * The tables that a command is about: that of a trigger, those made of a
+ * composite type, and of a schema that is renamed those that are tracked.
+ */
+CREATE FUNCTION audit.tables_of(classid oid, objid oid) RETURNS SETOF regclass
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT c.oid::pg_catalog.regclass
+	FROM pg_catalog.pg_class c
+	WHERE c.oid = objid AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+	UNION ALL
+	SELECT t.tgrelid::pg_catalog.regclass
+	FROM pg_catalog.pg_trigger t
+	WHERE t.oid = objid AND classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+	UNION ALL
+	SELECT c.oid::pg_catalog.regclass
+	FROM pg_catalog.pg_class t JOIN pg_catalog.pg_class c ON c.reloftype = t.reltype
+	WHERE t.oid = objid AND t.relkind = 'c'
+		AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+	UNION ALL
+	SELECT t.tgrelid::pg_catalog.regclass
+	FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+	WHERE c.relnamespace = objid AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
+		AND t.tgfoid = 'audit.capture()'::pg_catalog.regprocedure
+		AND classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass;
+END;
+REVOKE ALL ON FUNCTION audit.tables_of(oid, oid) FROM PUBLIC;
+COMMENT ON FUNCTION audit.tables_of(oid, oid) IS
+	'the tables that a command on an object is about';
+
 CREATE FUNCTION audit.on_ddl_command_end() RETURNS event_trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -958,15 +989,14 @@ DECLARE
 	attached regclass;
 BEGIN
 	FOR command IN
-		SELECT c.*, cl.relname, n.nspname, t.tgname, t.tgfoid
+		SELECT c.*, cl.oid AS relid, cl.relname, n.nspname, t.tgname, t.tgfoid
 		FROM pg_event_trigger_ddl_commands() AS c
 			LEFT JOIN pg_trigger t
 				ON c.classid = 'pg_trigger'::regclass AND t.oid = c.objid
-			JOIN pg_class cl ON cl.oid = coalesce(t.tgrelid, c.objid)
+			CROSS JOIN audit.tables_of(c.classid, c.objid) AS target
+			JOIN pg_class cl ON cl.oid = target
 			JOIN pg_namespace n ON n.oid = cl.relnamespace
-		WHERE c.classid IN ('pg_class'::regclass, 'pg_trigger'::regclass)
-			AND NOT c.in_extension
-			AND cl.relkind IN ('r', 'p', 'f')
+		WHERE NOT c.in_extension AND cl.relkind IN ('r', 'p', 'f')
 	LOOP
 		details := audit.ddl_details(command.command);
 		IF command.tgname IS NOT NULL THEN
@@ -978,39 +1008,41 @@ BEGIN
 								  'details', details));
 			CONTINUE;
 		END IF;
+		CONTINUE WHEN command.classid = 'pg_namespace'::regclass
+			AND details[1] IS DISTINCT FROM 'RENAME';
 		IF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
 		THEN
-			PERFORM audit.track_new_table(command.objid);
+			PERFORM audit.track_new_table(command.relid);
 			/* CREATE TABLE AS wrote its rows before there was a trigger. */
 			IF command.command_tag IN ('CREATE TABLE AS', 'SELECT INTO')
-				AND audit.is_tracked(command.objid)
+				AND audit.is_tracked(command.relid)
 			THEN
-				PERFORM audit.snapshot(command.objid, 'audit.capture()');
+				PERFORM audit.snapshot(command.relid, 'audit.capture()');
 			END IF;
 			CONTINUE;
 		END IF;
 
 		IF details[1] = 'RENAME COLUMN' THEN
-			PERFORM audit.follow_rename(command.objid, details[2], details[3]);
+			PERFORM audit.follow_rename(command.relid, details[2], details[3]);
 		ELSIF 'ATTACH PARTITION' = ANY (details) THEN
 			FOR attached IN
-				SELECT p.relid FROM pg_partition_tree(command.objid) AS p
-				WHERE p.relid <> command.objid
+				SELECT p.relid FROM pg_partition_tree(command.relid) AS p
+				WHERE p.relid <> command.relid
 			LOOP
 				PERFORM audit.track_new_table(attached);
 			END LOOP;
 		ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
-			PERFORM audit.track_new_table(command.objid);
+			PERFORM audit.track_new_table(command.relid);
 		END IF;
 		IF details && ARRAY['ENABLE TRIGGER', 'ENABLE TRIGGER ALL', 'ENABLE TRIGGER USER'] THEN
-			PERFORM audit.enable_always(command.objid);
+			PERFORM audit.enable_always(command.relid);
 		END IF;
 		/*
 		 * Making a trigger fire always only strengthens, if nothing else is
 		 * done beside it, and a constraint of a tracked table only limits what
 		 * is written: restoring a dump adds foreign keys after the triggers.
 		 */
-		IF (audit.is_tracked(command.objid)
+		IF (audit.is_tracked(command.relid)
 				AND details IS DISTINCT FROM '{ADD CONSTRAINT,"",""}'
 			OR command.nspname = 'audit')
 			AND (SELECT bool_and(details[n] = 'ENABLE ALWAYS TRIGGER')
@@ -1022,6 +1054,19 @@ BEGIN
 								  'object_identity', command.object_identity,
 								  'details', details));
 		END IF;
+	END LOOP;
+
+	/* What a function of ours does can be replaced like a trigger. */
+	FOR command IN
+		SELECT c.command_tag, c.object_type, c.object_identity, p.proname
+		FROM pg_event_trigger_ddl_commands() AS c JOIN pg_proc p ON p.oid = c.objid
+		WHERE c.classid = 'pg_proc'::regclass AND NOT c.in_extension
+			AND p.pronamespace = 'audit'::regnamespace
+	LOOP
+		PERFORM audit.log_ddl('audit', command.proname::text, NULL,
+			json_build_object('command_tag', command.command_tag,
+							  'object_type', command.object_type,
+							  'object_identity', command.object_identity));
 	END LOOP;
 END
 $$;
@@ -1068,9 +1113,16 @@ COMMENT ON FUNCTION audit.on_sql_drop() IS
 	'event trigger: records that a tracked table or a capture trigger was dropped';
 
 CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
+	/*
+	 * ALTER INDEX, VIEW and MATERIALIZED VIEW rename tables and their columns
+	 * too, and so does ALTER TYPE.
+	 */
 	WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO',
 				 'ALTER TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE',
-				 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER')
+				 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER',
+				 'ALTER INDEX', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',
+				 'ALTER TYPE', 'ALTER SCHEMA', 'CREATE FUNCTION',
+				 'ALTER FUNCTION', 'ALTER ROUTINE')
 	EXECUTE FUNCTION audit.on_ddl_command_end();
 ALTER EVENT TRIGGER audit_log_ddl_command_end ENABLE ALWAYS;
 

@@ -56,6 +56,11 @@ BEGIN; CREATE TRIGGER mine AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothi
 -- the triggers of the audit tables
 BEGIN; ALTER TABLE audit.audit_objects DISABLE TRIGGER audit_log_protect; TABLE ddl; ROLLBACK;
 BEGIN; DROP TRIGGER audit_log_protect ON audit.audit_requests; TABLE ddl; ROLLBACK;
+-- what they call, and what sees all this
+SELECT count(*) FROM audit.objects WHERE dao_name = 'event_triggers';
+BEGIN; CREATE OR REPLACE FUNCTION audit.capture() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; TABLE ddl; ROLLBACK;
+BEGIN; ALTER FUNCTION audit.capture() SET audit.enabled = off; TABLE ddl; ROLLBACK;
+BEGIN; ALTER EVENT TRIGGER audit_log_sql_drop DISABLE; SELECT schema_name, tag, identity FROM news; ROLLBACK;
 
 -- The table itself
 BEGIN; ALTER TABLE t ADD c int, DROP COLUMN a; TABLE ddl; ROLLBACK;
@@ -64,6 +69,19 @@ BEGIN; ALTER TABLE t RENAME a TO aa; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t RENAME b TO bb; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t RENAME TO tt; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t SET SCHEMA public; TABLE ddl; ROLLBACK;
+-- under other names of the command; a renamed column stays excluded
+BEGIN; ALTER INDEX t RENAME TO tt; TABLE ddl; ROLLBACK;
+BEGIN; ALTER VIEW t RENAME b TO bb; SELECT * FROM ddl WHERE tag <> 'DROP TRIGGER'; SELECT exclude FROM audit.tracked_tables WHERE table_name = 't'; ROLLBACK;
+BEGIN; ALTER MATERIALIZED VIEW t RENAME b TO bb; SELECT * FROM ddl WHERE tag <> 'DROP TRIGGER'; SELECT exclude FROM audit.tracked_tables WHERE table_name = 't'; ROLLBACK;
+BEGIN; ALTER TYPE t RENAME ATTRIBUTE b TO bb; SELECT * FROM ddl WHERE tag <> 'DROP TRIGGER'; SELECT exclude FROM audit.tracked_tables WHERE table_name = 't'; ROLLBACK;
+BEGIN; ALTER SCHEMA ddl_records RENAME TO renamed; SET LOCAL search_path = renamed; TABLE ddl; ROLLBACK;
+BEGIN; ALTER SCHEMA ddl_records OWNER TO audit_log_owner; TABLE ddl; ROLLBACK;
+-- the type that a table is made of
+CREATE TYPE model AS (id int, b text);
+CREATE TABLE modelled OF model (PRIMARY KEY (id));
+SELECT audit.enable('modelled', exclude => '{b}');
+BEGIN; ALTER TYPE model RENAME ATTRIBUTE b TO bb CASCADE; SELECT * FROM ddl WHERE tag <> 'DROP TRIGGER'; SELECT exclude FROM audit.tracked_tables WHERE table_name = 'modelled'; ROLLBACK;
+BEGIN; ALTER TYPE model DROP ATTRIBUTE b CASCADE; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t OWNER TO audit_log_owner; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t REPLICA IDENTITY FULL; TABLE ddl; ROLLBACK;
 BEGIN; DROP TABLE t; TABLE ddl; ROLLBACK;

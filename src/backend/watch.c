@@ -33,6 +33,7 @@
 
 #include "batch.h"
 #include "guc.h"
+#include "keys.h"
 #include "rowjson.h"
 #include "watch.h"
 
@@ -186,7 +187,8 @@ al_watch_ddl_details(void *command)
 	else if (collected->parsetree && IsA(collected->parsetree, RenameStmt))
 	{
 		RenameStmt *rename = (RenameStmt *) collected->parsetree;
-		bool		column = rename->renameType == OBJECT_COLUMN;
+		bool		column = rename->renameType == OBJECT_COLUMN ||
+		rename->renameType == OBJECT_ATTRIBUTE;
 
 		parts = add_text(parts, column ? "RENAME COLUMN" : "RENAME");
 		parts = add_text(parts, column ? rename->subname : NULL);
@@ -288,10 +290,50 @@ record_setting(const char *tag, VariableSetStmt *set, const char *database,
 					CStringGetTextDatum(name), PointerGetDatum(json.data));
 }
 
+/* May a record of a command be written here? */
+static bool
+can_record(bool enabled)
+{
+	return enabled && !RecoveryInProgress() && IsTransactionState() &&
+		OidIsValid(get_extension_oid("audit_log", true));
+}
+
+/* No event trigger sees that one of ours is switched off. */
+static void
+record_event_trigger(const AlterEventTrigStmt *alter)
+{
+	StringInfoData json;
+	char		enabled[2] = {alter->tgenabled, '\0'};
+
+	initStringInfo(&json);
+	appendStringInfoSpaces(&json, VARHDRSZ);
+	appendStringInfoChar(&json, '{');
+	add_member(&json, "command_tag", "ALTER EVENT TRIGGER");
+	add_member(&json, "object_type", "event trigger");
+	add_member(&json, "object_identity", alter->trigname);
+	add_member(&json, "enabled", enabled);
+	appendStringInfoChar(&json, '}');
+	SET_VARSIZE(json.data, json.len);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	al_watch_record(CStringGetTextDatum("audit"),
+					CStringGetTextDatum("event_triggers"),
+					CStringGetTextDatum(alter->trigname),
+					PointerGetDatum(json.data));
+	PopActiveSnapshot();
+}
+
+static bool
+is_ours(const AlterEventTrigStmt *alter)
+{
+	return strncmp(alter->trigname, "audit_log", 9) == 0;
+}
+
 /*
- * The record is written after the command, which may refuse.  Switching the
- * log off is recorded as well as switching it on.  ALTER SYSTEM is allowed in
- * a read-only transaction, and so is its record.
+ * The record is written after the command, which may refuse.  But the file
+ * that ALTER SYSTEM has written keeps the change when the record fails; so it
+ * is seen to before that a record can be signed.  Switching the log off is
+ * recorded as well as switching it on.  ALTER SYSTEM is allowed in a read-only
+ * transaction, and so is its record.
  */
 static void
 process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
@@ -332,6 +374,9 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		default:
 			break;
 	}
+	if (IsA(node, AlterSystemStmt) && weakens(set) && can_record(was_enabled) &&
+		al_keys_active())
+		(void) al_keys_current();
 	if (next_process_utility)
 		next_process_utility(pstmt, query, read_only_tree, context, params,
 							 env, dest, completion);
@@ -339,6 +384,10 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
 								env, dest, completion);
 
+	if (IsA(node, AlterEventTrigStmt) && !creating_extension && !IsBinaryUpgrade &&
+		is_ours((AlterEventTrigStmt *) node) &&
+		can_record(was_enabled || al_guc_enabled))
+		record_event_trigger((AlterEventTrigStmt *) node);
 	if (tag == NULL)
 		return;
 	if (strcmp(tag, "RESET") == 0)
@@ -350,9 +399,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 							set->name,
 							GetUserNameFromId(GetSessionUserId(), true))));
 	}
-	else if (weakens(set) && (was_enabled || al_guc_enabled) &&
-		!RecoveryInProgress() && IsTransactionState() &&
-		OidIsValid(get_extension_oid("audit_log", true)))
+	else if (weakens(set) && can_record(was_enabled || al_guc_enabled))
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		record_setting(tag, set, database, role);

@@ -356,6 +356,11 @@ is((split /\n/, $out)[-1], join(' ', (key_id($key{pkcs8})) x 2, key_id($key{pkcs
 	'the same session signs before and after, and with a file that was put in its place');
 is($node->safe_psql($db, 'SELECT * FROM counts'), $before, 'and the failed writes left nothing');
 
+# What ALTER SYSTEM writes to its file would stay when its record fails.
+(undef, $err) = session("\\! mv $live $live.away", 'ALTER SYSTEM SET audit.record_ttl = 5', "\\! mv $live.away $live");
+like($err, qr/^ERROR:  58P01: audit record cannot be signed\n/, 'nor does ALTER SYSTEM');
+unlike(slurp_file($node->data_dir . '/postgresql.auto.conf'), qr/record_ttl/, 'which writes nothing');
+
 # A failure takes the statement, or the savepoint, and not what was before.
 ($out, $err) = session('BEGIN', 'INSERT INTO goods VALUES (6100)', 'SAVEPOINT s',
 	"\\! mv $live $live.away", 'INSERT INTO goods VALUES (6101)', 'ROLLBACK TO s',
