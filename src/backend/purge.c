@@ -49,7 +49,6 @@
 #define ADDED_LEAST 8			/* records added before it is worth looking */
 #define VISITS_PER_RECORD 4		/* index entries looked at for each */
 #define VISITS_EXTRA 64
-#define PURGE_CHUNK 1000		/* records of one step of al_purge_all() */
 #define BELIEVE_DUE (1 * USECS_PER_SEC)
 #define SWEEP_VISITS 100		/* index entries of a step of the sweep */
 #define WARN_AGAIN USECS_PER_HOUR
@@ -274,9 +273,11 @@ al_purge_all(AlStream stream, int64 limit)
 	ledger.known = false;
 	do
 	{
-		task.limit = PURGE_CHUNK;
-		if (limit > 0)
-			task.limit = Min(task.limit, limit - deleted);
+		/*
+		 * In one step: the next would begin with all the dead entries of
+		 * records that expire at the same moment, as those of a statement do.
+		 */
+		task.limit = limit > 0 ? Min(limit - deleted, INT_MAX) : INT_MAX;
 		CHECK_FOR_INTERRUPTS();
 		al_store_delete_expired(stream, &task, is_sealed, &result);
 		if (result.held_back != DT_NOEND)

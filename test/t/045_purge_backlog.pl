@@ -99,4 +99,14 @@ $node->safe_psql($db, qq{
 	CALL insert_until_swept() });
 is($node->safe_psql($db, $expired), 0, 'a record that was left behind is swept up');
 
+# Records of one statement expire at one moment.  Purging looks at each once.
+my $read = "SELECT idx_tup_read FROM pg_stat_all_indexes WHERE indexrelname = 'audit_objects_expire_idx'";
+my $many = 20_000;
+$node->safe_psql($db, "SET audit.record_ttl = 1; INSERT INTO goods (t) SELECT 'a' FROM generate_series(1, $many)");
+$node->poll_query_until($db, "SELECT count(*) = $many FROM audit.audit_objects WHERE expire < now()") or die 'they do not expire';
+my $before = $node->safe_psql($db, $read);
+is($node->safe_psql($db, 'SELECT audit.purge()'), $many, 'all records of a large statement are purged');
+$node->poll_query_until($db, "SELECT $before + $many <= ($read)") or die 'no entries were read';
+cmp_ok($node->safe_psql($db, $read), '<', $before + 2 * $many, 'by reading each index entry once');
+
 done_testing();
