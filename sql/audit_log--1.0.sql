@@ -1336,7 +1336,7 @@ COMMENT ON FUNCTION audit.key_columns(regclass) IS
 
 /*
  * The expression that gives the recorded key of a row "alias" of a table,
- * under the settings that entity_key is made with.
+ * under the settings that entity_key is made with but any search_path.
  */
 CREATE FUNCTION audit.key_expression(target regclass, alias text) RETURNS text
 	LANGUAGE plpgsql STABLE STRICT
@@ -1377,11 +1377,12 @@ BEGIN
 				HINT = 'See audit.tracked_tables.';
 	END IF;
 	IF cardinality(key) = 1 THEN
-		RETURN format('%s.%I::text', alias, key[1]);
+		RETURN format('%s.%I::pg_catalog.text', alias, key[1]);
 	END IF;
-	RETURN (SELECT $q$'[' || $q$
-				|| string_agg(format('to_json(%s.%I)::text', alias, k), $q$ || ',' || $q$)
-				|| $q$ || ']'$q$
+	RETURN (SELECT $q$'[' OPERATOR(pg_catalog.||) $q$
+				|| string_agg(format('pg_catalog.to_json(%s.%I)::pg_catalog.text', alias, k),
+							  $q$ OPERATOR(pg_catalog.||) ',' OPERATOR(pg_catalog.||) $q$)
+				|| $q$ OPERATOR(pg_catalog.||) ']'$q$
 			FROM unnest(key) AS k);
 END
 $$;
@@ -1436,6 +1437,19 @@ BEGIN
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	recorded := audit.recorded_as(target);
+	/* Records from before are under the name that the table had then. */
+	IF EXISTS (SELECT FROM pg_class c
+					JOIN pg_namespace n ON n.oid = c.relnamespace
+					JOIN audit.objects o ON o.schema_name = n.nspname
+						AND o.dao_name = c.relname
+			   WHERE c.oid = recorded AND o.operation = 'ddl'
+					AND o.entity -> 'details' ->> 0 IN ('RENAME', 'SET SCHEMA')
+					AND o.occurred_at > moment)
+	THEN
+		RAISE EXCEPTION 'rows of table "%" cannot be followed', target
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'The table or its schema was renamed after that moment.';
+	END IF;
 	/* As it would be with a key that was excluded or masked at the time. */
 	IF EXISTS (SELECT FROM pg_class c
 					JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -1525,7 +1539,9 @@ COMMENT ON FUNCTION audit.as_of(anyelement, timestamptz) IS
 /*
  * The statement that undoes one record if the row is still as the record left
  * it.  Its parameters are what is known of the recorded row, its key, and the
- * values that the row had before.
+ * values that the row had before.  It runs with the search_path of whoever
+ * asks for it, because triggers of the table may rely on that, and so names
+ * the schema of everything.
  */
 CREATE FUNCTION audit.revert_statement(r audit.objects, OUT target regclass,
 									   OUT statement text, OUT known json)
@@ -1566,8 +1582,10 @@ BEGIN
 	END IF;
 
 	/* Columns that were recorded and still exist. */
-	is_now := (SELECT coalesce(string_agg(format('t.%1$I::text IS NOT DISTINCT FROM p.%1$I::text', c),
-										  ' AND '), 'true')
+	is_now := (SELECT coalesce(string_agg(format(
+				'(t.%1$I::pg_catalog.text OPERATOR(pg_catalog.=) p.%1$I::pg_catalog.text'
+				' OR t.%1$I::pg_catalog.text IS NULL AND p.%1$I::pg_catalog.text IS NULL)',
+				c), ' AND '), 'true')
 			   FROM unnest(audit.columns_among(target,
 					(SELECT array_agg(k) FROM json_object_keys(known) AS k))) AS c);
 	IF r.operation = 'delete' THEN
@@ -1578,12 +1596,12 @@ BEGIN
 						AND EXISTS (SELECT FROM json_object_keys(known) AS k
 									WHERE k = a.attname));
 		statement := format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE '
-							'SELECT %2$s FROM json_populate_record(NULL::%1$s, $1) '
+							'SELECT %2$s FROM pg_catalog.json_populate_record(NULL::%1$s, $1) '
 							'ON CONFLICT DO NOTHING', target, columns);
 	ELSIF r.operation = 'create' THEN
 		statement := format('DELETE FROM %1$s t '
-							'USING json_populate_record(NULL::%1$s, $1) p '
-							'WHERE %2$s = $2 AND %3$s',
+							'USING pg_catalog.json_populate_record(NULL::%1$s, $1) p '
+							'WHERE %2$s OPERATOR(pg_catalog.=) $2 AND %3$s',
 							target, audit.key_expression(target, 't'), is_now);
 	ELSE
 		columns := (SELECT string_agg(format('%1$I = o.%1$I', a.attname), ', ')
@@ -1594,9 +1612,9 @@ BEGIN
 									WHERE k = a.attname));
 		/* Null if no column was recorded as changed. */
 		statement := format('UPDATE %1$s t SET %2$s '
-							'FROM json_populate_record(NULL::%1$s, $1) p, '
-							'json_populate_record(NULL::%1$s, $3) o '
-							'WHERE %3$s = $2 AND %4$s',
+							'FROM pg_catalog.json_populate_record(NULL::%1$s, $1) p, '
+							'pg_catalog.json_populate_record(NULL::%1$s, $3) o '
+							'WHERE %3$s OPERATOR(pg_catalog.=) $2 AND %4$s',
 							target, columns, audit.key_expression(target, 't'), is_now);
 		IF columns IS NULL THEN
 			statement := NULL;
@@ -1656,7 +1674,6 @@ COMMENT ON FUNCTION audit.revert_statements(uuid, text) IS
 
 CREATE FUNCTION audit.revert(record_id uuid) RETURNS bigint
 	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_revert_record'
-	SET search_path = pg_catalog, pg_temp
 	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
 	SET extra_float_digits = 1 SET bytea_output = 'hex';
 REVOKE ALL ON FUNCTION audit.revert(uuid) FROM PUBLIC;
@@ -1665,7 +1682,6 @@ COMMENT ON FUNCTION audit.revert(uuid) IS
 
 CREATE FUNCTION audit.revert(request_id text) RETURNS bigint
 	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_revert'
-	SET search_path = pg_catalog, pg_temp
 	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
 	SET extra_float_digits = 1 SET bytea_output = 'hex';
 REVOKE ALL ON FUNCTION audit.revert(text) FROM PUBLIC;

@@ -197,6 +197,40 @@ SELECT * FROM audit.as_of(NULL::sales_us, :'before') ORDER BY id;
 SELECT audit.revert('moved');
 SELECT tableoid::regclass, * FROM sales ORDER BY id;
 
+-- Triggers of the table find what they name as they do in any statement.
+CREATE SCHEMA history_side;
+CREATE TABLE history_side.seen (amount numeric);
+CREATE FUNCTION history_side.see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO seen VALUES (new.amount); RETURN NULL; END';
+CREATE TRIGGER see AFTER UPDATE ON sales FOR EACH ROW EXECUTE FUNCTION history_side.see();
+-- and nobody can put something in the place of what reverting itself needs
+CREATE FUNCTION history_side.json_populate_record(base sales, value json) RETURNS sales LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'called'; END$$;
+CREATE FUNCTION history_side.to_json(value int) RETURNS json LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'called'; END$$;
+CREATE FUNCTION history_side.same(a text, b text) RETURNS bool LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'called'; END$$;
+CREATE OPERATOR history_side.= (FUNCTION = history_side.same, LEFTARG = text, RIGHTARG = text);
+SET search_path = history_side, pg_catalog, public;
+UPDATE sales SET amount = 12 WHERE id OPERATOR(pg_catalog.=) 2;
+SELECT audit.revert(id) FROM audit.history('sales', '["us",2]') ORDER BY id DESC LIMIT 1;
+TABLE seen;
+RESET search_path;
+DROP TRIGGER see ON sales;
+SET client_min_messages = warning;
+DROP SCHEMA history_side CASCADE;
+RESET client_min_messages;
+
+-- Records are under the name that a table had: what came before a new name is
+-- not mistaken for nothing.
+CREATE TABLE named (id int PRIMARY KEY, v text);
+SELECT audit.enable('named');
+INSERT INTO named VALUES (1, 'first');
+SELECT clock_timestamp() AS before \gset
+UPDATE named SET v = 'second';
+ALTER TABLE named RENAME TO renamed;
+SELECT * FROM audit.as_of(NULL::renamed, :'before');
+SELECT clock_timestamp() AS before \gset
+UPDATE renamed SET v = 'third';
+SELECT * FROM audit.as_of(NULL::renamed, :'before');
+DROP TABLE renamed;
+
 -- Without a key there is a record of each change, but no history of a row.
 INSERT INTO unkeyed VALUES (1);
 SELECT audit.enable('unkeyed');
