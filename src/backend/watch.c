@@ -233,7 +233,8 @@ weakens(const VariableSetStmt *set)
 		"audit.signing_key", "audit.ledger_database", "audit.ledger_key",
 		"audit.ledger_origin", "audit.ledger_interval",
 		"audit.ledger_heartbeat", "audit.checkpoint_dir",
-		"audit.coverage_interval", "shared_preload_libraries"
+		"audit.coverage_interval", "shared_preload_libraries",
+		"event_triggers"		/* from PostgreSQL 17 on */
 	};
 
 	if (set == NULL)
