@@ -1068,6 +1068,27 @@ BEGIN
 							  'object_type', command.object_type,
 							  'object_identity', command.object_identity));
 	END LOOP;
+
+	/*
+	 * A record has what a cast to json makes of a value, as row_to_json() has,
+	 * and a key what a cast to text makes of it: a type's owner chooses.
+	 */
+	FOR command IN
+		SELECT c.command_tag, c.object_type, c.object_identity, n.nspname, t.typname
+		FROM pg_event_trigger_ddl_commands() AS c
+			JOIN pg_cast k
+				ON (c.classid = 'pg_cast'::regclass AND k.oid = c.objid)
+				OR (c.classid = 'pg_proc'::regclass AND k.castfunc = c.objid)
+			JOIN pg_type t ON t.oid = k.castsource
+			JOIN pg_namespace n ON n.oid = t.typnamespace
+		WHERE NOT c.in_extension AND k.castfunc <> 0
+			AND k.casttarget IN ('json'::regtype, 'text'::regtype)
+	LOOP
+		PERFORM audit.log_ddl(command.nspname::text, command.typname::text, NULL,
+			json_build_object('command_tag', command.command_tag,
+							  'object_type', command.object_type,
+							  'object_identity', command.object_identity));
+	END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.on_ddl_command_end() FROM PUBLIC;
@@ -1122,7 +1143,7 @@ CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
 				 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER',
 				 'ALTER INDEX', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',
 				 'ALTER TYPE', 'ALTER SCHEMA', 'CREATE FUNCTION',
-				 'ALTER FUNCTION', 'ALTER ROUTINE')
+				 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE CAST')
 	EXECUTE FUNCTION audit.on_ddl_command_end();
 ALTER EVENT TRIGGER audit_log_ddl_command_end ENABLE ALWAYS;
 
@@ -3361,7 +3382,8 @@ COMMENT ON FUNCTION audit.erase(uuid, text) IS
 /*
  * What is recorded, and whether what sees to it is in place: so that a capture
  * trigger that was removed from the catalog by hand shows as a difference
- * between two records.
+ * between two records, and so does a function.  A setting that only superusers
+ * may read is there as a digest.
  */
 CREATE FUNCTION audit.record_coverage(max_age interval DEFAULT '1 day')
 	RETURNS boolean
@@ -3383,7 +3405,16 @@ DECLARE
 												  ORDER BY e.evtname)
 						   FROM pg_event_trigger e
 						   WHERE starts_with(e.evtname::text, 'audit_log')),
-		'settings', (SELECT json_object_agg(s.name, s.setting ORDER BY s.name)
+		'functions', (SELECT encode(sha256(convert_to(string_agg(f.definition, ''
+													  ORDER BY f.definition COLLATE "C"), getdatabaseencoding())), 'hex')
+					  FROM (SELECT row(p.oid::regprocedure, p.proowner::regrole, p.prolang, p.prosecdef,
+									   p.prosrc, p.probin, p.prosqlbody, p.proconfig, p.proacl)::text AS definition
+							FROM pg_proc p
+							WHERE p.pronamespace = 'audit'::regnamespace) AS f),
+		'settings', (SELECT json_object_agg(s.name,
+										CASE WHEN s.name = 'audit.ledger_key' AND s.setting <> ''
+											THEN encode(sha256(convert_to(s.setting, getdatabaseencoding())), 'hex')
+											ELSE s.setting END ORDER BY s.name)
 					 FROM pg_settings s
 					 WHERE s.name LIKE 'audit.%' AND s.context <> 'user'),
 		'shared_preload_libraries', current_setting('shared_preload_libraries'));

@@ -131,6 +131,20 @@ BEGIN; SAVEPOINT a; ALTER ROLE audit_log_reader SET audit.record_ttl = 'soon'; R
 BEGIN; SET audit.enabled = off; SET audit.enabled = on; TABLE settings; ROLLBACK;
 BEGIN READ ONLY; SET LOCAL audit.enabled = off; TABLE settings; ROLLBACK;
 
+-- A cast to json decides what is recorded of a value: making it and changing its function leaves a record
+CREATE TYPE verdict AS ENUM ('guilty', 'innocent');
+CREATE TABLE verdicts (id int PRIMARY KEY, v verdict);
+SELECT audit.enable('verdicts');
+CREATE FUNCTION shown(verdict) RETURNS json LANGUAGE sql AS $$SELECT '"innocent"'::json$$;
+BEGIN; CREATE CAST (verdict AS json) WITH FUNCTION shown(verdict); TABLE ddl; COMMIT;
+INSERT INTO verdicts VALUES (1, 'guilty');
+-- a session that has used the cast takes up its function's other language
+BEGIN; CREATE OR REPLACE FUNCTION shown(verdict) RETURNS json LANGUAGE plpgsql AS $$BEGIN RETURN '"unknown"'; END$$; TABLE ddl; COMMIT;
+INSERT INTO verdicts VALUES (2, 'guilty');
+SELECT entity FROM audit.objects WHERE dao_name = 'verdicts' ORDER BY id;
+-- other casts and functions leave none
+BEGIN; CREATE FUNCTION other(verdict) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE CAST (verdict AS int) WITH FUNCTION other(verdict); TABLE ddl; ROLLBACK;
+
 -- A transaction whose records nobody would write cannot commit
 ALTER TABLE audit.audit_objects DISABLE TRIGGER audit_log_flush;
 INSERT INTO t VALUES (1);

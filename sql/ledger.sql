@@ -429,6 +429,14 @@ DELETE FROM pg_trigger WHERE tgrelid = 'more'::regclass AND NOT tgisinternal;
 SELECT audit.record_coverage();
 SELECT json_array_length(entity -> 'tables') AS tables
 FROM audit.objects WHERE entity_key = 'coverage' ORDER BY id DESC LIMIT 2;
+-- so does a function that is changed there, and a path is not shown to who may not read it
+BEGIN;
+UPDATE pg_proc SET prosrc = 'BEGIN RETURN false; END' WHERE oid = 'audit.erase(uuid, text)'::regprocedure;
+SET LOCAL audit.ledger_key = '/nowhere/ledger.pem';
+SELECT audit.record_coverage();
+SELECT count(DISTINCT entity ->> 'functions') AS functions, max(entity -> 'settings' ->> 'audit.ledger_key') AS key
+FROM (SELECT entity FROM audit.objects WHERE entity_key = 'coverage' ORDER BY id DESC LIMIT 2) AS o;
+ROLLBACK;
 SELECT audit.seal() > 0 AS sealed;
 
 -- ------------------------------------------------------------------- rights

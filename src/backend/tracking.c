@@ -94,9 +94,13 @@ void
 al_tracking_init(void)
 {
 	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
-	/* A schema's name is part of a record; a cast to json changes a row. */
+	/*
+	 * A schema's name is part of a record; a cast to json changes a row, and
+	 * its function may be replaced by one of another language.
+	 */
 	CacheRegisterSyscacheCallback(NAMESPACEOID, invalidate_all, (Datum) 0);
 	CacheRegisterSyscacheCallback(CASTSOURCETARGET, invalidate_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, invalidate_all, (Datum) 0);
 }
 
 /* ----------------------------------------------------------------- options */
