@@ -34,6 +34,7 @@
 
 #include "anchor.h"
 #include "checkpoint.h"
+#include "glue.h"
 
 #define KIND "rfc3161"
 #define RECENT_BLOCKS 1000		/* searched when no size is given */
@@ -46,7 +47,7 @@ al_anchor_digest(const AlBlock *block, const AlGeneration *generation,
 	const char *text = al_checkpoint_text(block, generation);
 	AlError		err = {{0}};
 
-	al_leaf_check(al_crypto_sha256(text, strlen(text), digest, &err), &err);
+	al_glue_check(al_crypto_sha256(text, strlen(text), digest, &err), &err);
 }
 
 /* Reads and verifies a reply or token; false with the reason. */
@@ -58,7 +59,7 @@ read_stamp(const bytea *reply, AlTimestamp *stamp, AlError *err)
 												  NULL, stamp, err);
 
 	if (status == AL_NO_MEMORY)
-		al_leaf_check(status, err);
+		al_glue_check(status, err);
 	return status == AL_OK;
 }
 
@@ -127,7 +128,7 @@ print_digest(const void *token, size_t len, char *hex)
 	uint8		digest[AL_SHA256_LEN];
 	AlError		err = {{0}};
 
-	al_leaf_check(al_crypto_sha256(token, len, digest, &err), &err);
+	al_glue_check(al_crypto_sha256(token, len, digest, &err), &err);
 	hex[hex_encode((char *) digest, sizeof(digest), hex)] = '\0';
 }
 

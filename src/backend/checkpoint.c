@@ -50,6 +50,7 @@
 #include "utils/timestamp.h"
 
 #include "checkpoint.h"
+#include "glue.h"
 #include "guc.h"
 #include "keys.h"
 #include "notetext.h"
@@ -264,22 +265,6 @@ al_checkpoint_init(void)
 
 /* -------------------------------------------------------------------- text */
 
-static char *
-take(AlBuf *buf)
-{
-	char	   *text;
-
-	if (buf->failed)
-	{
-		al_buf_free(buf);
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	}
-	text = pnstrdup(buf->data ? buf->data : "", buf->len);
-	al_buf_free(buf);
-	return text;
-}
-
 /* Reads a checkpoint, signed or not; says nothing about signatures. */
 bool
 al_checkpoint_parse(const char *note, AlCheckpoint *checkpoint)
@@ -300,10 +285,7 @@ al_checkpoint_text(const AlBlock *block, const AlGeneration *generation)
 												   block->size, &block->root,
 												   &text, &err);
 
-	if (status != AL_OK)
-		al_buf_free(&text);
-	al_leaf_check(status, &err);
-	return take(&text);
+	return al_glue_text(status, &err, &text);
 }
 
 /* The stored signature lines of a checkpoint, each with its newline. */
@@ -548,10 +530,7 @@ sign_with(AlKey *key, const char *text, const AlBlock *block,
 	if (status == AL_OK)
 		status = al_note_sign(generation->origin, key, text, strlen(text),
 							  &line, &err);
-	if (status != AL_OK)
-		al_buf_free(&line);
-	al_leaf_check(status, &err);
-	signature = take(&line);
+	signature = al_glue_text(status, &err, &line);
 	if (strstr(lines->data, signature) == NULL)
 	{
 		int			dash = strlen(AL_NOTE_DASH);

@@ -27,6 +27,7 @@
 #include "batch.h"
 #include "checkpoint.h"
 #include "custody.h"
+#include "glue.h"
 #include "guc.h"
 #include "keys.h"
 #include "notetext.h"
@@ -235,12 +236,9 @@ static char *
 verifier_text(const AlNoteKey *key)
 {
 	AlBuf		text = {0};
-	char	   *result;
+	AlStatus	status = al_note_format_verifier(key, &text);
 
-	al_leaf_check(al_note_format_verifier(key, &text), NULL);
-	result = pnstrdup(text.data, text.len);
-	al_buf_free(&text);
-	return result;
+	return al_glue_text(status, NULL, &text);
 }
 
 static void
@@ -287,7 +285,7 @@ al_custody_rotate_key(void)
 				 errmsg("could not remove file \"%s\": %m", path)));
 	key = al_keys_create_ledger(path);
 	keep_until_reset(key);
-	al_leaf_check(al_note_use_key(generation.origin,
+	al_glue_check(al_note_use_key(generation.origin,
 								  al_crypto_public_half(key), &named, &err),
 				  &err);
 	verifier = verifier_text(&named);

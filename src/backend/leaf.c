@@ -34,6 +34,7 @@
 
 #include "core/canon.h"
 
+#include "glue.h"
 #include "leaf.h"
 #include "utf8.h"
 
@@ -119,20 +120,6 @@ static const struct
 	AL_REQUEST_SALT, AL_REQUEST_COLUMNS},
 };
 
-/* Turns what src/core reports into an error. */
-void
-al_leaf_check(AlStatus status, const AlError *err)
-{
-	if (status == AL_OK)
-		return;
-	ereport(ERROR,
-			(errcode(status == AL_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
-					 status == AL_FAILED ? ERRCODE_EXTERNAL_ROUTINE_EXCEPTION :
-					 ERRCODE_DATA_CORRUPTED),
-			 errmsg("ledger: %s",
-					err && err->reason[0] ? err->reason : "could not compute a digest")));
-}
-
 /* The digest that this process uses for all leaves and nodes. */
 AlSha256 *
 al_leaf_sha256(void)
@@ -143,7 +130,7 @@ al_leaf_sha256(void)
 	{
 		AlError		err = {{0}};
 
-		al_leaf_check(al_crypto_sha256_new(&sha, &err), &err);
+		al_glue_check(al_crypto_sha256_new(&sha, &err), &err);
 	}
 	return sha;
 }
@@ -268,11 +255,11 @@ lay_out_names(void)
 	memset(&meta_layout, 0, sizeof(meta_layout));
 	memset(data_layout, 0, sizeof(data_layout));
 	for (int i = 0; i < META_COUNT; i++)
-		al_leaf_check(al_canon_jcs_lay_out(&meta_layout, meta_keys[i], &err),
+		al_glue_check(al_canon_jcs_lay_out(&meta_layout, meta_keys[i], &err),
 					  &err);
 	for (int s = 0; s < AL_STREAMS; s++)
 		for (int i = 0; i < formats[s].ndata; i++)
-			al_leaf_check(al_canon_jcs_lay_out(&data_layout[s],
+			al_glue_check(al_canon_jcs_lay_out(&data_layout[s],
 											   formats[s].data[i].name, &err),
 						  &err);
 }
@@ -280,27 +267,36 @@ lay_out_names(void)
 static void
 print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 {
+	/* The records of a statement have one time. */
+	static TimestampTz printed;
+	static char time[TIME_SIZE];
+	static int	time_len = 0;
 	AlCanonJcs	jcs;
 	AlError		err;
 	char		id[UUID_TEXT_LEN];
-	char		time[TIME_SIZE];
 	char		txid[MAXINT8LEN + 1];
+	TimestampTz occurred_at = DatumGetTimestampTz(column(slot, formats[stream].occurred_at));
 	int			len;
 
+	if (time_len == 0 || occurred_at != printed)
+	{
+		time_len = print_time(time, occurred_at);
+		printed = occurred_at;
+	}
 	err.reason[0] = '\0';		/* all of it would be zeroed for each row */
 	al_canon_jcs_begin(&jcs, meta);
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_FORMAT, "1", 1);
 	print_uuid(id, DatumGetUUIDP(column(slot, formats[stream].id)));
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_ID, id, UUID_TEXT_LEN);
-	len = print_time(time, DatumGetTimestampTz(column(slot, formats[stream].occurred_at)));
-	al_canon_jcs_put_plain(&jcs, &meta_layout, META_OCCURRED_AT, time, len);
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_OCCURRED_AT, time,
+						   time_len);
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_STREAM,
 						   formats[stream].name,
 						   strlen(formats[stream].name));
 	len = pg_ulltoa_n(DatumGetUInt64(column(slot, formats[stream].txid)),
 					  txid);
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_TXID, txid, len);
-	al_leaf_check(al_canon_jcs_end(&jcs, &err), &err);
+	al_glue_check(al_canon_jcs_end(&jcs, &err), &err);
 }
 
 /*
@@ -376,7 +372,7 @@ print_data(AlStream stream, TupleTableSlot *slot, AlBuf *out)
 			put_column(&jcs, layout, i, data[i].kind,
 					   column(slot, data[i].column));
 	}
-	al_leaf_check(al_canon_jcs_end(&jcs, &err), &err);
+	al_glue_check(al_canon_jcs_end(&jcs, &err), &err);
 }
 
 /*
@@ -416,7 +412,7 @@ al_leaf_make(AlStream stream, TupleTableSlot *slot, AlLeaf *leaf)
 	al_buf_reset(&meta);
 	al_buf_reset(&data);
 	if (al_leaf_texts(stream, slot, &meta, &data, salt))
-		al_leaf_check(al_merkle_inner(al_leaf_sha256(), meta.data, meta.len,
+		al_glue_check(al_merkle_inner(al_leaf_sha256(), meta.data, meta.len,
 									  salt, data.data, data.len,
 									  &leaf->inner), NULL);
 	else
@@ -430,20 +426,22 @@ al_leaf_make(AlStream stream, TupleTableSlot *slot, AlLeaf *leaf)
 void
 al_leaf_entry(const AlLeaf *leaf, AlHash *entry)
 {
+	static int64 printed = AL_LEAF_NEVER;
+	static char expire[MAXINT8LEN + 1] = "-";
+	static int	expire_len = 1;
 	char		id[UUID_TEXT_LEN];
-	char		expire[MAXINT8LEN + 1];
-	int			len;
 
-	print_uuid(id, &leaf->id);
-	if (leaf->expire == AL_LEAF_NEVER)
+	if (leaf->expire != printed)
 	{
-		expire[0] = '-';
-		len = 1;
+		if (leaf->expire == AL_LEAF_NEVER)
+			expire_len = strlcpy(expire, "-", sizeof(expire));
+		else
+			expire_len = pg_lltoa(leaf->expire, expire);
+		printed = leaf->expire;
 	}
-	else
-		len = pg_lltoa(leaf->expire, expire);
-	al_leaf_check(al_merkle_entry(al_leaf_sha256(), id, UUID_TEXT_LEN, expire,
-								  len, &leaf->inner, entry), NULL);
+	print_uuid(id, &leaf->id);
+	al_glue_check(al_merkle_entry(al_leaf_sha256(), id, UUID_TEXT_LEN, expire,
+								  expire_len, &leaf->inner, entry), NULL);
 }
 
 /* The hash of a leaf in the tree. */
@@ -454,6 +452,6 @@ al_leaf_hash(const AlLeaf *leaf, AlHash *hash)
 	AlHash		entry;
 
 	al_leaf_entry(leaf, &entry);
-	al_leaf_check(al_merkle_leaf(sha, entry.bytes, sizeof(entry.bytes), hash),
+	al_glue_check(al_merkle_leaf(sha, entry.bytes, sizeof(entry.bytes), hash),
 				  NULL);
 }

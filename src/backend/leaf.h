@@ -30,7 +30,6 @@ extern bool al_leaf_texts(AlStream stream, TupleTableSlot *slot, AlBuf *meta,
 						  AlBuf *data, uint8 *salt);
 extern void al_leaf_entry(const AlLeaf *leaf, AlHash *entry);
 extern void al_leaf_hash(const AlLeaf *leaf, AlHash *hash);
-extern void al_leaf_check(AlStatus status, const AlError *err);
 extern int64 al_leaf_unix_time(TimestampTz time);
 
 #endif							/* AUDIT_LOG_LEAF_H */

@@ -15,6 +15,7 @@
 
 #include "core/note.h"
 
+#include "glue.h"
 #include "notetext.h"
 #include "utf8.h"
 
@@ -37,18 +38,9 @@ static char *
 replace_dashes(const char *text, const char *from, const char *to)
 {
 	AlBuf		buf = {0};
-	char	   *result;
 
 	al_note_replace_dashes(text, strlen(text), from, to, &buf);
-	if (buf.failed)
-	{
-		al_buf_free(&buf);
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	}
-	result = pnstrdup(buf.data ? buf.data : "", buf.len);
-	al_buf_free(&buf);
-	return result;
+	return al_glue_text(AL_OK, NULL, &buf);
 }
 
 /*

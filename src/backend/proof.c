@@ -20,6 +20,7 @@
 
 #include "anchor.h"
 #include "checkpoint.h"
+#include "glue.h"
 #include "proof.h"
 
 /* The snapshot of one answer: what the caller's statement sees. */
@@ -73,22 +74,6 @@ note_of(Snapshot snapshot, const AlBlock *block)
 
 	find_generation(snapshot, block, &generation);
 	return al_checkpoint_note(snapshot, block, &generation);
-}
-
-static char *
-take(AlBuf *buf)
-{
-	char	   *text;
-
-	if (buf->failed)
-	{
-		al_buf_free(buf);
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	}
-	text = pnstrdup(buf->data ? buf->data : "", buf->len);
-	al_buf_free(buf);
-	return text;
 }
 
 char *
@@ -189,17 +174,14 @@ al_proof_inclusion(const pg_uuid_t *id, int64 size)
 				 errhint("Records are sealed after they are committed; see audit.wait_sealed().")));
 	note = note_of(snapshot, &block);
 	al_ledger_tree_begin(&tree, snapshot);
-	al_leaf_check(al_merkle_prove_inclusion(al_leaf_sha256(), leaf,
+	al_glue_check(al_merkle_prove_inclusion(al_leaf_sha256(), leaf,
 											block.size, al_ledger_fetch,
 											&tree, &proof, &err), &err);
 	extra = leaf_secrets(snapshot, id, leaf);
 	status = al_tlog_format_proof(leaf, &proof, extra,
 								  extra ? strlen(extra) : 0, note,
 								  strlen(note), &out, &err);
-	if (status != AL_OK)
-		al_buf_free(&out);
-	al_leaf_check(status, &err);
-	return take(&out);
+	return al_glue_text(status, &err, &out);
 }
 
 static void
@@ -216,7 +198,7 @@ prove_consistency(Snapshot snapshot, int64 old_size, int64 size,
 				 errmsg("old size must be between 0 and " INT64_FORMAT,
 						size)));
 	al_ledger_tree_begin(&tree, snapshot);
-	al_leaf_check(al_merkle_prove_consistency(al_leaf_sha256(), old_size,
+	al_glue_check(al_merkle_prove_consistency(al_leaf_sha256(), old_size,
 											  size, al_ledger_fetch, &tree,
 											  &proof, &err), &err);
 	for (int i = 0; i < proof.count; i++)
@@ -276,10 +258,7 @@ emit_tile(const AlTile *tile, const void *bytes, int len, AlTileSink sink,
 	AlError		err = {{0}};
 	AlStatus	status = al_tlog_format_tile_path(tile, &path, &err);
 
-	if (status != AL_OK)
-		al_buf_free(&path);
-	al_leaf_check(status, &err);
-	sink(arg, take(&path), bytes, len);
+	sink(arg, al_glue_text(status, &err, &path), bytes, len);
 }
 
 /* The entries of a window: each with its length in two bytes in front. */
@@ -317,7 +296,7 @@ emit_hashes(AlLedgerTree *tree, const AlTile *tile, AlTileSink sink,
 	AlHash		hashes[AL_MERKLE_TILE_WIDTH];
 	AlError		err = {{0}};
 
-	al_leaf_check(al_ledger_fetch(tree, tile->level * AL_MERKLE_TILE_HEIGHT,
+	al_glue_check(al_ledger_fetch(tree, tile->level * AL_MERKLE_TILE_HEIGHT,
 								  tile->index * AL_MERKLE_TILE_WIDTH,
 								  tile->width, hashes, &err), &err);
 	emit_tile(tile, hashes, tile->width * sizeof(AlHash), sink, arg);

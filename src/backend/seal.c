@@ -49,6 +49,7 @@
 #include "utils/wait_event.h"
 
 #include "checkpoint.h"
+#include "glue.h"
 #include "guc.h"
 #include "harvest.h"
 #include "seal.h"
@@ -268,7 +269,7 @@ append_leaf(Sealer *sealer, const AlLeaf *leaf)
 	AlHash		hash;
 
 	al_leaf_hash(leaf, &hash);
-	al_leaf_check(al_merkle_append(al_leaf_sha256(), &sealer->frontier, &hash,
+	al_glue_check(al_merkle_append(al_leaf_sha256(), &sealer->frontier, &hash,
 								   add_node, sealer), NULL);
 	sealer->bundle.leaves[sealer->bundle.count++] = *leaf;
 	if (sealer->frontier.size % AL_BUNDLE_MAX == 0)
@@ -407,10 +408,10 @@ begin_tree(Sealer *sealer, Snapshot snapshot, const AlBlock *last)
 	}
 	tree = palloc(sizeof(AlLedgerTree));
 	al_ledger_tree_begin(tree, snapshot);
-	al_leaf_check(al_merkle_restore(al_leaf_sha256(), last->size,
+	al_glue_check(al_merkle_restore(al_leaf_sha256(), last->size,
 									al_ledger_fetch, tree,
 									&sealer->frontier, &err), &err);
-	al_leaf_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier, &root),
+	al_glue_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier, &root),
 				  NULL);
 	if (last->number > 0 && memcmp(&root, &last->root, sizeof(root)) != 0)
 		ereport(ERROR,
@@ -544,7 +545,7 @@ al_seal(void)
 	begin_tree(sealer, snapshot, &last);
 	append_records(sealer, snapshot, &last, &block, &generation, own_txid);
 	block.size = sealer->frontier.size;
-	al_leaf_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier,
+	al_glue_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier,
 								 &block.root), NULL);
 	if (block.size > last.size || last.number == 0 ||
 		generation.generation > last.generation ||

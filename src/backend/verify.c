@@ -44,6 +44,7 @@
 
 #include "anchor.h"
 #include "checkpoint.h"
+#include "glue.h"
 #include "harvest.h"
 #include "notetext.h"
 #include "verify.h"
@@ -147,7 +148,7 @@ append_leaf(Verifier *v, const AlLeaf *leaf)
 	if (!v->sound)
 		return;
 	al_leaf_hash(leaf, &hash);
-	al_leaf_check(al_merkle_append(al_leaf_sha256(), &v->frontier, &hash,
+	al_glue_check(al_merkle_append(al_leaf_sha256(), &v->frontier, &hash,
 								   check_node, v), NULL);
 }
 
@@ -543,7 +544,7 @@ verify_block(Verifier *v, AlHarvest *harvest, int in_harvest,
 					first);
 	if (v->sound)
 	{
-		al_leaf_check(al_merkle_root(al_leaf_sha256(), &v->frontier, &root),
+		al_glue_check(al_merkle_root(al_leaf_sha256(), &v->frontier, &root),
 					  NULL);
 		if (!same_hash(&root, &block->root))
 		{
@@ -594,7 +595,7 @@ check_checkpoint(Verifier *v, const char *note, const char *what,
 			 psprintf("%s cannot be compared: %s", what, err.reason));
 		return;
 	}
-	al_leaf_check(al_merkle_root(al_leaf_sha256(), &frontier, &root), NULL);
+	al_glue_check(al_merkle_root(al_leaf_sha256(), &frontier, &root), NULL);
 	if (!same_hash(&root, &checkpoint.root))
 		find(v, "checkpoint", checkpoint.size, NULL,
 			 psprintf("%s has another root", what));

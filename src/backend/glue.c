@@ -1,0 +1,50 @@
+/*
+ * src/backend/glue.c
+ *
+ * Between src/core and the server, for the ledger: the one reports what went
+ * wrong and takes memory from malloc(), the other raises errors and has memory
+ * contexts.
+ */
+#include "postgres.h"
+
+#include "glue.h"
+
+/* Turns what src/core reports into an error; err may be NULL. */
+void
+al_glue_check(AlStatus status, const AlError *err)
+{
+	if (status == AL_OK)
+		return;
+	ereport(ERROR,
+			(errcode(status == AL_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
+					 status == AL_FAILED ? ERRCODE_EXTERNAL_ROUTINE_EXCEPTION :
+					 ERRCODE_DATA_CORRUPTED),
+			 errmsg("ledger: %s",
+					err && err->reason[0] ? err->reason :
+					status == AL_NO_MEMORY ? "out of memory" :
+					"could not compute a digest")));
+}
+
+/* The text that src/core has made, or its error; the buffer is freed. */
+char *
+al_glue_text(AlStatus status, const AlError *err, AlBuf *buf)
+{
+	char	   *text = NULL;
+
+	if (status == AL_OK && buf->failed)
+		status = AL_NO_MEMORY;
+	if (status == AL_OK)
+		text = palloc_extended(buf->len + 1,
+							   MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+	if (text)
+	{
+		if (buf->len > 0)
+			memcpy(text, buf->data, buf->len);
+		text[buf->len] = '\0';
+	}
+	al_buf_free(buf);
+	if (status == AL_OK && text == NULL)
+		status = AL_NO_MEMORY;
+	al_glue_check(status, err);
+	return text;
+}
