@@ -278,7 +278,6 @@ al_purge_all(AlStream stream, int64 limit)
 		 * records that expire at the same moment, as those of a statement do.
 		 */
 		task.limit = limit > 0 ? Min(limit - deleted, INT_MAX) : INT_MAX;
-		CHECK_FOR_INTERRUPTS();
 		al_store_delete_expired(stream, &task, is_sealed, &result);
 		if (result.held_back != DT_NOEND)
 			warn_if_stopped(now);

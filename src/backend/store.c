@@ -797,6 +797,7 @@ al_store_delete_expired(AlStream stream, const AlPurgeTask *task,
 	{
 		TM_FailureData failure;
 
+		CHECK_FOR_INTERRUPTS();
 		result->position = walk.expire;
 		if (walk.expire > task->until)
 		{
