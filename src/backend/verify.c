@@ -1,23 +1,8 @@
 /*
  * src/backend/verify.c
  *
- * Deriving the ledger again and comparing; differences are findings:
- *
- *	changed		a record does not have the hash or the expiry of its leaf
- *	deleted		a record is gone before the expiry it was sealed with
- *	inserted	a record that a block's snapshot sees is no leaf
- *	moved		a leaf is not where its record's transaction belongs
- *	bundle		leaves are missing or cannot be read
- *	node		a stored node is not the hash of what is below it
- *	root		a block's root is not the hash of its leaves
- *	block		a block does not follow its predecessor
- *	generation	a generation does not begin with its record
- *	signature	a stored signature of a known key does not fit, or there is none
- *				although the ledger had a key
- *	timestamp	a stored time stamp is not one of its checkpoint
- *	checkpoint	the ledger does not continue a checkpoint
- *	rolled_back	a checkpoint has more leaves than the ledger
- *	future		a record of a transaction that has not begun yet
+ * Deriving the ledger again and comparing; differences are findings, of the
+ * kinds that findings.h lists.
  *
  * The leaves of a block and the records that harvest.c gives for its
  * snapshots come in the same order, so they are merged; only where they
@@ -48,26 +33,17 @@
 #include "harvest.h"
 #include "notetext.h"
 #include "verify.h"
+#include "verify_tree.h"
 
 #define SPAN_BLOCKS 4096
 
 typedef struct Verifier
 {
 	Snapshot	snapshot;
-	AlFindingSink sink;
-	void	   *arg;
+	AlFindings	findings;
 	int64		now;			/* microseconds since 1970 */
 	TimestampTz moved_at;
-	AlLedgerTree tree;
-
-	AlTableScan bundles;
-	AlBundle	bundle;
-	int			in_bundle;		/* leaves taken of it */
-	bool		more_bundles;
-	int64		missing;		/* leaves of the block that no bundle had */
-
-	AlFrontier	frontier;
-	bool		sound;			/* frontier is that of the block before */
+	AlVerifyTree tree;
 	AlKnownKeys keys;
 	int64		unsigned_from;	/* blocks that nobody has signed; 0: none */
 	int64		unsigned_to;
@@ -78,78 +54,13 @@ static void
 find(Verifier *v, const char *kind, int64 leaf, const pg_uuid_t *id,
 	 const char *detail)
 {
-	v->sink(v->arg, kind, leaf, id, detail);
+	al_findings_add(&v->findings, kind, leaf, id, detail);
 }
 
 static bool
 same_hash(const AlHash *a, const AlHash *b)
 {
 	return memcmp(a, b, sizeof(AlHash)) == 0;
-}
-
-/* ------------------------------------------------------------------ leaves */
-
-static void
-load_bundle(Verifier *v)
-{
-	v->in_bundle = 0;
-	v->more_bundles = al_ledger_bundles_next(&v->bundles, &v->bundle);
-}
-
-/*
- * The leaf with a number, NULL if no bundle has it.  Numbers only grow from
- * call to call; what is skipped or overlaps is a finding.
- */
-static const AlLeaf *
-next_leaf(Verifier *v, int64 number)
-{
-	while (v->more_bundles)
-	{
-		AlBundle   *bundle = &v->bundle;
-
-		if (bundle->count == 0)
-			find(v, "bundle", bundle->first_leaf, NULL,
-				 "the row cannot be read");
-		else if (v->in_bundle == 0 && bundle->first_leaf < number)
-			find(v, "bundle", bundle->first_leaf, NULL,
-				 "the row overlaps the one before");
-		else if (bundle->first_leaf > number)
-			break;
-		else if (v->in_bundle < bundle->count)
-			return &bundle->leaves[v->in_bundle++];
-		load_bundle(v);
-	}
-	return NULL;
-}
-
-/* Is the hash of a node that is complete now stored as well? */
-static AlStatus
-check_node(void *arg, unsigned level, uint64_t index, const AlHash *hash)
-{
-	Verifier   *v = arg;
-	AlHash		stored;
-
-	if (al_ledger_fetch(&v->tree, level, index, 1, &stored, NULL) != AL_OK)
-		find(v, "node", index << level, NULL,
-			 psprintf("node " INT64_FORMAT " of level %u is missing",
-					  (int64) index, level));
-	else if (!same_hash(&stored, hash))
-		find(v, "node", index << level, NULL,
-			 psprintf("node " INT64_FORMAT " of level %u does not fit the leaves",
-					  (int64) index, level));
-	return AL_OK;
-}
-
-static void
-append_leaf(Verifier *v, const AlLeaf *leaf)
-{
-	AlHash		hash;
-
-	if (!v->sound)
-		return;
-	al_leaf_hash(leaf, &hash);
-	al_glue_check(al_merkle_append(al_leaf_sha256(), &v->frontier, &hash,
-								   check_node, v), NULL);
 }
 
 /* ----------------------------------------------------------------- records */
@@ -235,9 +146,9 @@ extra_record(Verifier *v, const AlHarvested *record)
 {
 	int64		leaf;
 
-	if (v->missing > 0)
+	if (v->tree.missing > 0)
 	{
-		v->missing--;
+		v->tree.missing--;
 		return;
 	}
 	leaf = al_ledger_find(v->snapshot, &record->leaf.id);
@@ -281,16 +192,10 @@ merge_block(Verifier *v, AlHarvest *harvest, int in_harvest,
 
 	for (; number < block->size; number++)
 	{
-		const AlLeaf *leaf = next_leaf(v, number);
+		const AlLeaf *leaf = al_verify_tree_next(&v->tree, number);
 
 		if (leaf == NULL)
-		{
-			if (v->missing++ == 0)
-				find(v, "bundle", number, NULL, "leaves are missing");
-			v->sound = false;
 			continue;
-		}
-		append_leaf(v, leaf);
 		if (first && number == first_leaf &&
 			memcmp(&leaf->id, first, UUID_LEN) == 0)
 		{
@@ -332,17 +237,10 @@ look_up_block(Verifier *v, const AlBlock *block, int64 first_leaf)
 {
 	for (int64 number = first_leaf; number < block->size; number++)
 	{
-		const AlLeaf *leaf = next_leaf(v, number);
+		const AlLeaf *leaf = al_verify_tree_next(&v->tree, number);
 
-		if (leaf == NULL)
-		{
-			if (v->missing++ == 0)
-				find(v, "bundle", number, NULL, "leaves are missing");
-			v->sound = false;
-			continue;
-		}
-		append_leaf(v, leaf);
-		compare_by_id(v, number, leaf);
+		if (leaf)
+			compare_by_id(v, number, leaf);
 	}
 }
 
@@ -533,28 +431,14 @@ verify_block(Verifier *v, AlHarvest *harvest, int in_harvest,
 {
 	const AlTxids *before = previous->number > 0 ? previous->snapshot : NULL;
 	const pg_uuid_t *first = first_of_generation(v, previous, block);
-	AlHash		root;
 
 	check_sequence(v, previous, block);
-	v->missing = 0;
 	if (is_foreign(previous, block))
 		look_up_block(v, block, previous->size);
 	else
 		merge_block(v, harvest, in_harvest, block, previous->size, before,
 					first);
-	if (v->sound)
-	{
-		al_glue_check(al_merkle_root(al_leaf_sha256(), &v->frontier, &root),
-					  NULL);
-		if (!same_hash(&root, &block->root))
-		{
-			/* From here on every root differs. */
-			find(v, "root", block->size, NULL,
-				 psprintf("block " INT64_FORMAT " does not have the root of its leaves",
-						  block->number));
-			v->sound = false;
-		}
-	}
+	al_verify_tree_block(&v->tree, block);
 	check_signatures(v, block);
 }
 
@@ -589,7 +473,7 @@ check_checkpoint(Verifier *v, const char *note, const char *what,
 		return;
 	}
 	if (al_merkle_restore(al_leaf_sha256(), checkpoint.size, al_ledger_fetch,
-						  &v->tree, &frontier, &err) != AL_OK)
+						  &v->tree.stored, &frontier, &err) != AL_OK)
 	{
 		find(v, "checkpoint", checkpoint.size, NULL,
 			 psprintf("%s cannot be compared: %s", what, err.reason));
@@ -627,22 +511,7 @@ check_end(Verifier *v, AlHarvest *harvest, const AlBlock *last)
 	AlGeneration generation;
 	const char *path;
 
-	if (v->more_bundles && v->in_bundle >= v->bundle.count)
-		load_bundle(v);
-	if (v->more_bundles)
-		find(v, "bundle", v->bundle.first_leaf, NULL,
-			 "there are leaves behind the last block");
-	for (unsigned level = AL_MERKLE_TILE_HEIGHT; level < AL_MERKLE_MAX_LEVELS;
-		 level += AL_MERKLE_TILE_HEIGHT)
-	{
-		int64		stray = al_ledger_node_from(v->snapshot, level,
-												last->size >> level);
-
-		if (stray >= 0)
-			find(v, "node", last->size, NULL,
-				 psprintf("node " INT64_FORMAT " of level %u lies behind the last block",
-						  stray, level));
-	}
+	al_verify_tree_rest(&v->tree, last);
 	check_future(v, harvest);
 	if (v->moved_at != DT_NOBEGIN)
 		look_for_strays(v, harvest, last);
@@ -737,17 +606,6 @@ verify_span(Verifier *v, AlHarvest *harvest, const AlBlock *previous,
 
 /* -------------------------------------------------------------------- main */
 
-static void
-begin_tree(Verifier *v, int64 size)
-{
-	AlError		err = {{0}};
-
-	v->sound = al_merkle_restore(al_leaf_sha256(), size, al_ledger_fetch,
-								 &v->tree, &v->frontier, &err) == AL_OK;
-	if (!v->sound)
-		find(v, "node", size, NULL, err.reason);
-}
-
 /*
  * Verifies the blocks whose first leaf is in [from, to), to = -1 for all, and
  * a checkpoint from elsewhere if one is given.
@@ -771,10 +629,9 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 	for (int s = 0; s < AL_TABLES; s++)
 		al_store_close(al_store_open_read(s));
 	v->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	v->sink = sink;
-	v->arg = arg;
+	v->findings.sink = sink;
+	v->findings.arg = arg;
 	v->now = al_leaf_unix_time(GetCurrentTimestamp());
-	al_ledger_tree_begin(&v->tree, v->snapshot);
 	if (!al_ledger_last_block(v->snapshot, &last))
 	{
 		AlCheckpoint claimed;
@@ -802,9 +659,7 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 			   block.first_leaf < from)
 			previous = block;
 	}
-	begin_tree(v, previous.size);
-	al_ledger_bundles_begin(&v->bundles, v->snapshot, previous.size);
-	load_bundle(v);
+	al_verify_tree_begin(&v->tree, v->snapshot, &v->findings, previous.size);
 
 	MemoryContextSwitchTo(span_context);
 	while (read_span(v, span, &previous, last.number, to))
@@ -824,7 +679,7 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 		check_end(v, harvest, &last);
 	if (checkpoint)
 		check_checkpoint(v, checkpoint, "the given checkpoint", &last);
-	al_ledger_scan_end(&v->bundles);
+	al_verify_tree_end(&v->tree);
 	al_harvest_end(harvest);
 	UnregisterSnapshot(v->snapshot);
 }

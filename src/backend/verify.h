@@ -6,11 +6,7 @@
 #ifndef AUDIT_LOG_VERIFY_H
 #define AUDIT_LOG_VERIFY_H
 
-#include "utils/uuid.h"
-
-/* leaf is -1, id NULL where a finding is not about one. */
-typedef void (*AlFindingSink) (void *arg, const char *kind, int64 leaf,
-							   const pg_uuid_t *id, const char *detail);
+#include "findings.h"
 
 extern void al_verify(int64 from, int64 to, const char *checkpoint,
 					  AlFindingSink sink, void *arg);

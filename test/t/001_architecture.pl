@@ -15,7 +15,7 @@ chdir "$FindBin::RealBin/../.." or die $!;
 # floors and its own, never one of its own floor.
 my @floors = (
 	[qw(compat glue ids utf8 virtual txidrange)],
-	[qw(guc notetext)],
+	[qw(guc notetext findings)],
 	[qw(keys filter exclude context)],
 	[qw(rowjson)],
 	[qw(store tracking)],
@@ -24,7 +24,8 @@ my @floors = (
 	[qw(harvest)],
 	[qw(checkpoint)],
 	[qw(anchor)],
-	[qw(purge seal verify proof export)],
+	[qw(purge seal proof export verify_tree)],
+	[qw(verify)],
 	[qw(batch)],
 	[qw(capture request watch custody)],
 	[qw(sqlfuncs ledgerfuncs revert worker)],
