@@ -33,6 +33,7 @@
 #include "harvest.h"
 #include "notetext.h"
 #include "verify.h"
+#include "verify_checkpoints.h"
 #include "verify_tree.h"
 
 #define SPAN_BLOCKS 4096
@@ -44,10 +45,7 @@ typedef struct Verifier
 	int64		now;			/* microseconds since 1970 */
 	TimestampTz moved_at;
 	AlVerifyTree tree;
-	AlKnownKeys keys;
-	int64		unsigned_from;	/* blocks that nobody has signed; 0: none */
-	int64		unsigned_to;
-	int64		unsigned_size;	/* of the first of them */
+	AlVerifyCheckpoints checkpoints;
 } Verifier;
 
 static void
@@ -286,109 +284,6 @@ check_sequence(Verifier *v, const AlBlock *previous, const AlBlock *block)
 					  block->number));
 }
 
-/* Finds the blocks without a signature that came one after the other. */
-static void
-find_unsigned(Verifier *v)
-{
-	if (v->unsigned_from == 0)
-		return;
-	find(v, "signature", v->unsigned_size, NULL,
-		 v->unsigned_from == v->unsigned_to ?
-		 psprintf("block " INT64_FORMAT " is not signed by a key of the ledger",
-				  v->unsigned_from) :
-		 psprintf("blocks " INT64_FORMAT " to " INT64_FORMAT " are not signed by a key of the ledger",
-				  v->unsigned_from, v->unsigned_to));
-	v->unsigned_from = 0;
-}
-
-/* A block with a signature of a known key, or without. */
-static void
-note_signed(Verifier *v, const AlBlock *block, bool is_signed)
-{
-	if (is_signed || !al_checkpoint_must_be_signed(&v->keys, block->size))
-	{
-		find_unsigned(v);
-		return;
-	}
-	if (v->unsigned_from == 0)
-	{
-		v->unsigned_from = block->number;
-		v->unsigned_size = block->size;
-	}
-	v->unsigned_to = block->number;
-}
-
-/* Without a key there is nothing to find; nor may that pass for signed. */
-static void
-tell_unsigned(const AlKnownKeys *keys)
-{
-	for (int i = 0; i < keys->count; i++)
-		if (keys->own[i])
-			return;
-	ereport(NOTICE,
-			(errmsg("checkpoints of this ledger are not signed by a key of its own"),
-			 errhint("Set \"audit.ledger_key\" to the path where the key is to be.")));
-}
-
-static void
-check_signatures(Verifier *v, const AlBlock *block)
-{
-	AlGeneration generation;
-	const char *note;
-	AlNote		parts;
-	AlError		err = {{0}};
-	bool		is_signed = false;
-
-	if (!al_ledger_generation(v->snapshot, block->generation, &generation))
-	{
-		find(v, "generation", block->first_leaf, NULL,
-			 psprintf("generation %d is missing", block->generation));
-		return;
-	}
-	note = al_checkpoint_note(v->snapshot, block, &generation);
-	if (strcmp(note + strlen(note) - 2, "\n\n") == 0)
-	{
-		note_signed(v, block, false);
-		return;
-	}
-	if (al_note_split(note, strlen(note), &parts, &err) != AL_OK)
-	{
-		find(v, "signature", block->size, NULL,
-			 psprintf("block " INT64_FORMAT ": %s", block->number,
-					  al_notetext_show(err.reason)));
-		return;
-	}
-	for (const char *line = parts.lines; line < parts.lines + parts.lines_len;)
-	{
-		const char *end = strchr(line, '\n');
-		int			which;
-
-		if (al_note_verify_line(parts.text, parts.text_len, line,
-								end + 1 - line, v->keys.keys, v->keys.count,
-								&which, &err) != AL_OK)
-			find(v, "signature", block->size, NULL,
-				 psprintf("block " INT64_FORMAT ": %s", block->number,
-						  al_notetext_show(err.reason)));
-		else if (which >= 0 && v->keys.last_size[which] >= 0 &&
-				 block->size > v->keys.last_size[which])
-			find(v, "signature", block->size, NULL,
-				 psprintf("block " INT64_FORMAT " is signed by a key that was replaced at size " INT64_FORMAT,
-						  block->number, v->keys.last_size[which]));
-		/* A false one was found already. */
-		is_signed |= which >= 0;
-		line = end + 1;
-	}
-	note_signed(v, block, is_signed);
-}
-
-static void
-find_timestamp(void *arg, int64 size, const char *detail)
-{
-	find(arg, "timestamp", size, NULL,
-		 psprintf("the time stamp of the checkpoint of size " INT64_FORMAT ": %s",
-				  size, detail));
-}
-
 /* The id of the record that must be the first leaf of a block, or NULL. */
 static pg_uuid_t *
 first_of_generation(Verifier *v, const AlBlock *previous, const AlBlock *block)
@@ -439,50 +334,7 @@ verify_block(Verifier *v, AlHarvest *harvest, int in_harvest,
 		merge_block(v, harvest, in_harvest, block, previous->size, before,
 					first);
 	al_verify_tree_block(&v->tree, block);
-	check_signatures(v, block);
-}
-
-/* ------------------------------------------------------------- checkpoints */
-
-static void
-check_checkpoint(Verifier *v, const char *note, const char *what,
-				 const AlBlock *last)
-{
-	AlCheckpoint checkpoint;
-	AlFrontier	frontier;
-	AlHash		root;
-	AlNote		parts;
-	AlError		err = {{0}};
-
-	if (!al_checkpoint_parse(note, &checkpoint))
-	{
-		find(v, "checkpoint", -1, NULL,
-			 psprintf("%s cannot be read", what));
-		return;
-	}
-	if (al_note_verify(note, strlen(note), v->keys.keys, v->keys.count,
-					   &parts, NULL, &err) == AL_MISMATCH &&
-		strstr(err.reason, "does not match"))
-		find(v, "signature", checkpoint.size, NULL,
-			 psprintf("%s: %s", what, al_notetext_show(err.reason)));
-	if (checkpoint.size > last->size)
-	{
-		find(v, "rolled_back", last->size, NULL,
-			 psprintf("%s has " UINT64_FORMAT " leaves, the ledger " INT64_FORMAT,
-					  what, checkpoint.size, last->size));
-		return;
-	}
-	if (al_merkle_restore(al_leaf_sha256(), checkpoint.size, al_ledger_fetch,
-						  &v->tree.stored, &frontier, &err) != AL_OK)
-	{
-		find(v, "checkpoint", checkpoint.size, NULL,
-			 psprintf("%s cannot be compared: %s", what, err.reason));
-		return;
-	}
-	al_glue_check(al_merkle_root(al_leaf_sha256(), &frontier, &root), NULL);
-	if (!same_hash(&root, &checkpoint.root))
-		find(v, "checkpoint", checkpoint.size, NULL,
-			 psprintf("%s has another root", what));
+	al_verify_checkpoints_block(&v->checkpoints, block);
 }
 
 static void
@@ -508,22 +360,11 @@ check_future(Verifier *v, AlHarvest *harvest)
 static void
 check_end(Verifier *v, AlHarvest *harvest, const AlBlock *last)
 {
-	AlGeneration generation;
-	const char *path;
-
 	al_verify_tree_rest(&v->tree, last);
 	check_future(v, harvest);
 	if (v->moved_at != DT_NOBEGIN)
 		look_for_strays(v, harvest, last);
-	if (al_ledger_last_generation(v->snapshot, &generation) &&
-		generation.generation == last->generation &&
-		(path = al_checkpoint_path(v->snapshot, &generation)) != NULL)
-	{
-		char	   *note = al_checkpoint_read_file(path);
-
-		if (note)
-			check_checkpoint(v, note, "the checkpoint file", last);
-	}
+	al_verify_checkpoints_file(&v->checkpoints, &v->tree.stored, last);
 }
 
 /* ------------------------------------------------------------------- spans */
@@ -643,9 +484,9 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 		return;
 	}
 	v->moved_at = al_ledger_moved_at(v->snapshot);
-	al_checkpoint_keys(v->snapshot, &v->keys);
+	al_verify_checkpoints_begin(&v->checkpoints, v->snapshot, &v->findings);
 	if (from == 0)
-		tell_unsigned(&v->keys);
+		al_verify_checkpoints_notice(&v->checkpoints);
 	harvest = al_harvest_begin(v->snapshot, 0);
 
 	/* The first block of the range, and the one before it. */
@@ -673,12 +514,14 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 		MemoryContextReset(span_context);
 	}
 	MemoryContextSwitchTo(context);
-	find_unsigned(v);
-	al_anchor_check(v->snapshot, from, to, find_timestamp, v);
+	al_verify_checkpoints_end(&v->checkpoints);
+	al_verify_checkpoints_stamps(&v->checkpoints, from, to);
 	if (previous.number >= last.number)
 		check_end(v, harvest, &last);
 	if (checkpoint)
-		check_checkpoint(v, checkpoint, "the given checkpoint", &last);
+		al_verify_checkpoints_note(&v->checkpoints, checkpoint,
+								   "the given checkpoint", &v->tree.stored,
+								   &last);
 	al_verify_tree_end(&v->tree);
 	al_harvest_end(harvest);
 	UnregisterSnapshot(v->snapshot);

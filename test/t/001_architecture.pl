@@ -24,7 +24,7 @@ my @floors = (
 	[qw(harvest)],
 	[qw(checkpoint)],
 	[qw(anchor)],
-	[qw(purge seal proof export verify_tree)],
+	[qw(purge seal proof export verify_tree verify_checkpoints)],
 	[qw(verify)],
 	[qw(batch)],
 	[qw(capture request watch custody)],
