@@ -25,6 +25,7 @@ my @floors = (
 	[qw(checkpoint)],
 	[qw(anchor)],
 	[qw(purge seal proof export verify_tree verify_checkpoints)],
+	[qw(verify_records)],
 	[qw(verify)],
 	[qw(batch)],
 	[qw(capture request watch custody)],
