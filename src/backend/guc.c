@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "tcop/tcopprot.h"
 
 #include "compat.h"
 #include "guc.h"
@@ -146,22 +147,51 @@ valid_checkpoint_dir(const char *newval)
 /*
  * One session's setting is no change of a definition, and leaves no record,
  * but should not go unseen: the server's log has a line, however the session
- * did it.  SET is a command that a hook could see; set_config() and the SET
- * clause of a function are none.  Only a check hook is told who wants the
- * value, and what a session wants is assigned once it is checked.  A parallel
- * worker repeats what its leader has set.
+ * did it.  SET is a command that a hook could see; set_config(), the SET
+ * clause of a function and what a client asks for as it connects are none.
  *
- * Always true, to end a check hook with.
+ * A check hook is told who wants a value.  A value that comes back, by RESET,
+ * set_config(name, NULL), DISCARD or at the end of a function, was checked
+ * when it came first, and only the assign hook is called.  That one is called
+ * for a reload too, between two commands, and at the end of a transaction.
+ * A parallel worker repeats what its leader has set.
  */
+static bool defining = false;	/* settings of the configuration arrive */
+static bool announced = false;	/* the check of what is assigned next has been */
+
+static void
+tell_change(const char *name)
+{
+	Oid			role = GetSessionUserId();
+	char	   *user = IsTransactionState() ? GetUserNameFromId(role, true) : NULL;
+
+	ereport(LOG,
+			(errmsg("setting \"%s\" changed for a session of user \"%s\"",
+					name, user ? user : psprintf("%u", role))));
+}
+
+/* Always true, to end a check hook with. */
 static bool
 announce(const char *name, bool changes, GucSource source)
 {
-	if (changes && source == PGC_S_SESSION && IsTransactionState() &&
-		!IsParallelWorker())
-		ereport(LOG,
-				(errmsg("setting \"%s\" changed for a session of user \"%s\"",
-						name, GetUserNameFromId(GetSessionUserId(), true))));
+	if ((source != PGC_S_SESSION && source != PGC_S_CLIENT) ||
+		IsParallelWorker())
+		return true;
+	announced = source == PGC_S_SESSION;
+	if (changes)
+		tell_change(name);
 	return true;
+}
+
+static void
+announce_return(const char *name, bool changes)
+{
+	bool		done = announced;
+
+	announced = false;
+	if (changes && !done && !defining && debug_query_string != NULL &&
+		IsTransactionState() && !IsParallelWorker())
+		tell_change(name);
 }
 
 static bool
@@ -170,43 +200,54 @@ differ(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") != 0;
 }
 
-/* The check hook of a string that is announced; "valid" is what else it asks. */
-#define ANNOUNCED_TEXT(name, valid) \
+/*
+ * The hooks of a string that is announced; "valid" is what else its check
+ * asks, "learn" who else is to learn of a change.
+ */
+#define ANNOUNCED_TEXT(name, valid, learn) \
 static bool \
 check_##name(char **newval, void **extra, GucSource source) \
 { \
 	return (valid) && \
 		announce("audit." #name, differ(*newval, al_guc_##name), source); \
+} \
+static void \
+assign_##name(const char *newval, void *extra) \
+{ \
+	announce_return("audit." #name, differ(newval, al_guc_##name)); \
+	learn; \
 }
 
-static bool
-check_enabled(bool *newval, void **extra, GucSource source)
-{
-	return announce("audit.enabled", *newval != al_guc_enabled, source);
+#define ANNOUNCED_NUMBER(name, type) \
+static bool \
+check_##name(type *newval, void **extra, GucSource source) \
+{ \
+	return announce("audit." #name, *newval != al_guc_##name, source); \
+} \
+static void \
+assign_##name(type newval, void *extra) \
+{ \
+	announce_return("audit." #name, newval != al_guc_##name); \
 }
 
-static bool
-check_record_ttl(int *newval, void **extra, GucSource source)
-{
-	return announce("audit.record_ttl", *newval != al_guc_record_ttl, source);
-}
+#define NOBODY_ELSE ((void) 0)
 
-static bool
-check_ledger_heartbeat(int *newval, void **extra, GucSource source)
-{
-	return announce("audit.ledger_heartbeat",
-					*newval != al_guc_ledger_heartbeat, source);
-}
-
-ANNOUNCED_TEXT(ignore_methods, true)
-ANNOUNCED_TEXT(ignore_paths, rooms->check_paths(newval, extra, source))
-ANNOUNCED_TEXT(ignore_tables, rooms->check_tables(newval, extra, source))
+ANNOUNCED_NUMBER(enabled, bool)
+ANNOUNCED_NUMBER(record_ttl, int)
+ANNOUNCED_NUMBER(ledger_heartbeat, int)
+ANNOUNCED_TEXT(ignore_methods, true, rooms->assign_methods(newval, extra))
+ANNOUNCED_TEXT(ignore_paths, rooms->check_paths(newval, extra, source),
+			   rooms->assign_paths(newval, extra))
+ANNOUNCED_TEXT(ignore_tables, rooms->check_tables(newval, extra, source),
+			   rooms->assign_tables(newval, extra))
 ANNOUNCED_TEXT(payload_exclude,
-			   rooms->check_payload_exclude(newval, extra, source))
-ANNOUNCED_TEXT(signing_key, rooms->check_signing_key(newval, extra, source))
-ANNOUNCED_TEXT(ledger_origin, valid_ledger_origin(*newval))
-ANNOUNCED_TEXT(ledger_key, true)
-ANNOUNCED_TEXT(checkpoint_dir, valid_checkpoint_dir(*newval))
+			   rooms->check_payload_exclude(newval, extra, source),
+			   rooms->assign_payload_exclude(newval, extra))
+ANNOUNCED_TEXT(signing_key, rooms->check_signing_key(newval, extra, source),
+			   rooms->assign_signing_key(newval, extra))
+ANNOUNCED_TEXT(ledger_origin, valid_ledger_origin(*newval), NOBODY_ELSE)
+ANNOUNCED_TEXT(ledger_key, true, NOBODY_ELSE)
+ANNOUNCED_TEXT(checkpoint_dir, valid_checkpoint_dir(*newval), NOBODY_ELSE)
 
 /* A setting that says something about the request; any user may set it. */
 static void
@@ -230,18 +271,18 @@ define_ledger(void)
 							   "Name of the ledger in its checkpoints.",
 							   "It is taken when a generation of the ledger begins; empty means one made of the cluster's identifier and the database's name.",
 							   &al_guc_ledger_origin, "", PGC_SUSET, FLAGS,
-							   check_ledger_origin, NULL, NULL);
+							   check_ledger_origin, assign_ledger_origin, NULL);
 	DefineCustomStringVariable("audit.ledger_key",
 							   "File with the PEM private Ed25519 key that signs checkpoints.",
 							   "It is made with the first checkpoint and replaced by audit.rotate_key(); empty means that a remote signer signs.",
 							   &al_guc_ledger_key, "",
 							   PGC_SUSET, FLAGS | GUC_SUPERUSER_ONLY,
-							   check_ledger_key, NULL, NULL);
+							   check_ledger_key, assign_ledger_key, NULL);
 	DefineCustomStringVariable("audit.checkpoint_dir",
 							   "Folder outside the data directory where the last checkpoint of each database is written.",
 							   "The ledger is not sealed unless it continues the checkpoint found there; empty means that none is written or compared.",
 							   &al_guc_checkpoint_dir, "", PGC_SUSET, FLAGS,
-							   check_checkpoint_dir, NULL, NULL);
+							   check_checkpoint_dir, assign_checkpoint_dir, NULL);
 
 	/*
 	 * The worker's; it reads them from the configuration files.  The first is
@@ -265,7 +306,8 @@ define_ledger(void)
 							"A ledger without a block for three times as long counts as stopped.",
 							&al_guc_ledger_heartbeat, 300, 1, 86400,
 							PGC_SUSET, FLAGS | GUC_UNIT_S,
-							check_ledger_heartbeat, NULL, NULL);
+							check_ledger_heartbeat, assign_ledger_heartbeat,
+							NULL);
 	DefineCustomIntVariable("audit.coverage_interval",
 							"Time after which the background worker records again which tables are tracked.",
 							"It is recorded at once when it has changed; 0 means never.",
@@ -277,13 +319,14 @@ void
 al_guc_init(const AlGucHooks *hooks)
 {
 	rooms = hooks;
+	defining = true;
 
 	/* Superuser only: switching the log off is how one would hide. */
 	DefineCustomBoolVariable("audit.enabled",
 							 "Writes audit records.",
 							 NULL,
 							 &al_guc_enabled, true, PGC_SUSET, FLAGS,
-							 check_enabled, NULL, NULL);
+							 check_enabled, assign_enabled, NULL);
 
 	/* Superuser only: a short life hides as well as no record. */
 	DefineCustomIntVariable("audit.record_ttl",
@@ -291,33 +334,32 @@ al_guc_init(const AlGucHooks *hooks)
 							"It is fixed when the record is written; 0 means never.",
 							&al_guc_record_ttl, 2592000, 0, INT_MAX,
 							PGC_SUSET, FLAGS | GUC_UNIT_S, check_record_ttl,
-							NULL, NULL);
+							assign_record_ttl, NULL);
 
 	/* Superuser only: each of these silences or thins records. */
 	DefineCustomStringVariable("audit.ignore_methods",
 							   "HTTP methods whose requests are not recorded.",
 							   "A comma-separated list; case does not matter.",
 							   &al_guc_ignore_methods, "", PGC_SUSET, FLAGS,
-							   check_ignore_methods, hooks->assign_methods,
+							   check_ignore_methods, assign_ignore_methods,
 							   NULL);
 	DefineCustomStringVariable("audit.ignore_paths",
 							   "Paths whose requests are not recorded.",
 							   "A comma-separated list of Perl-compatible regular expressions; \"\\,\" writes a comma.",
 							   &al_guc_ignore_paths, "", PGC_SUSET, FLAGS,
-							   check_ignore_paths, hooks->assign_paths, NULL);
+							   check_ignore_paths, assign_ignore_paths, NULL);
 	DefineCustomStringVariable("audit.ignore_tables",
 							   "Tables whose changes are not recorded.",
 							   "A comma-separated list of table or schema.table.",
 							   &al_guc_ignore_tables, "", PGC_SUSET, FLAGS,
-							   check_ignore_tables, hooks->assign_tables,
-							   NULL);
+							   check_ignore_tables, assign_ignore_tables, NULL);
 	DefineCustomStringVariable("audit.payload_exclude",
 							   "Keys removed from payloads and entities.",
 							   "A comma-separated list: a plain key is removed at any depth, a dotted one at that path.",
 							   &al_guc_payload_exclude,
 							   "token, secret, password", PGC_SUSET, FLAGS,
-							   check_payload_exclude,
-							   hooks->assign_payload_exclude, NULL);
+							   check_payload_exclude, assign_payload_exclude,
+							   NULL);
 
 	/* Superuser only: it names a file that the server reads. */
 	DefineCustomStringVariable("audit.signing_key",
@@ -325,8 +367,7 @@ al_guc_init(const AlGucHooks *hooks)
 							   "Empty means that records are not signed.",
 							   &al_guc_signing_key, "",
 							   PGC_SUSET, FLAGS,
-							   check_signing_key,
-							   hooks->assign_signing_key, NULL);
+							   check_signing_key, assign_signing_key, NULL);
 
 	/* Any user: only the application knows who is asking. */
 	define_context("audit.request_id", "Id of the request being served.",
@@ -345,4 +386,5 @@ al_guc_init(const AlGucHooks *hooks)
 	define_ledger();
 
 	MarkGUCPrefixReserved("audit");
+	defining = false;
 }

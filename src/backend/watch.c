@@ -367,11 +367,6 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			if (castNode(AlterRoleSetStmt, node)->role)
 				role = get_rolespec_name(castNode(AlterRoleSetStmt, node)->role);
 			break;
-		case T_VariableSetStmt:
-			set = castNode(VariableSetStmt, node);
-			if (set->kind == VAR_RESET || set->kind == VAR_SET_DEFAULT)
-				tag = "RESET";
-			break;
 		default:
 			break;
 	}
@@ -389,18 +384,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		is_ours((AlterEventTrigStmt *) node) &&
 		can_record(was_enabled || al_guc_enabled))
 		record_event_trigger((AlterEventTrigStmt *) node);
-	if (tag == NULL)
-		return;
-	if (strcmp(tag, "RESET") == 0)
-	{
-		/* What a session sets is announced in guc.c; this is not checked. */
-		if (weakens(set))
-			ereport(LOG,
-					(errmsg("setting \"%s\" changed for a session of user \"%s\"",
-							set->name,
-							GetUserNameFromId(GetSessionUserId(), true))));
-	}
-	else if (weakens(set) && can_record(was_enabled || al_guc_enabled))
+	/* What a session sets is announced in guc.c. */
+	if (tag && weakens(set) && can_record(was_enabled || al_guc_enabled))
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		record_setting(tag, set, database, role);

@@ -1,6 +1,6 @@
 # A session that changes a setting by which it could hide leaves one line in
-# the server's log, whichever way it takes: SET, set_config(), pg_settings or
-# the SET clause of a function, before the library is loaded or after.  Needs
+# the server's log, whichever way it takes: SET, set_config(), pg_settings,
+# the SET clause of a function or the options of a connection, before the library is loaded or after.  Needs
 # the log.
 use strict;
 use warnings FATAL => 'all';
@@ -46,8 +46,18 @@ is(lines("$load BEGIN; SET LOCAL audit.enabled = off; ROLLBACK", 'boss'), 'enabl
 is(lines("$load PREPARE p AS SELECT set_config(\$1, \$2, false); EXECUTE p ('audit.record_ttl', '1')", 'boss'), 'record_ttl boss', 'a prepared statement');
 is(lines("$load DO \$\$ BEGIN PERFORM set_config('audit.ignore_tables', 'things', false); END \$\$", 'boss'), 'ignore_tables boss', 'code');
 is(lines("$load UPDATE pg_settings SET setting = 'x' WHERE name = 'audit.payload_exclude'", 'boss'), 'payload_exclude boss', 'pg_settings');
-is(lines("$load SELECT quietly(1)", 'app'), 'enabled app', 'a function that has it of its own');
-is(lines("$load SET audit.enabled = off; RESET audit.enabled", 'boss'), 'enabled boss, enabled boss', 'SET and RESET leave one each');
+is(lines("$load SELECT quietly(1)", 'app'), 'enabled app, enabled app', 'a function that has it of its own: one as it begins, one as it ends');
+for my $back ('RESET audit.enabled', 'RESET ALL', 'SET audit.enabled TO DEFAULT', 'DISCARD ALL', q{SELECT set_config('audit.enabled', NULL, false)},
+	q{UPDATE pg_settings SET setting = NULL WHERE name = 'audit.enabled'})
+{
+	is(lines("$load SET audit.enabled = off; $back", 'boss'), 'enabled boss, enabled boss', "SET leaves one, and $back another");
+	is(lines("$load $back", 'boss'), '', "$back leaves none where there is nothing to take back");
+}
+# What a session comes with, and goes back to.
+{
+	local $ENV{PGOPTIONS} = '-c audit.record_ttl=5';
+	is(lines("$load SET audit.record_ttl = 7; SELECT set_config('audit.record_ttl', NULL, false)", 'boss'), join(', ', ('record_ttl boss') x 3), 'what a client asks for as it connects leaves one too');
+}
 is(lines("SET audit.enabled = off; SELECT audit.canonical('{}')", 'boss'), 'enabled boss', 'one that waits for the library leaves it when the library comes');
 
 # Each of them
