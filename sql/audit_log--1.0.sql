@@ -924,29 +924,70 @@ COMMENT ON FUNCTION audit.track_new_table(regclass) IS
  * whoever runs DDL needs no right on the audit schema.
  */
 CREATE FUNCTION audit.watch_trigger(schema_name text, table_name text,
-									trigger name, function oid,
+									trigger name, function oid, target regclass,
 									details text[], entity json) RETURNS void
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	/* audit.on_sql_drop() knows a capture trigger by its name. */
-	IF details[1] = 'RENAME' AND function = 'audit.capture()'::regprocedure THEN
-		RAISE EXCEPTION 'trigger of tracked table "%.%" cannot be renamed',
-			schema_name, table_name
-			USING ERRCODE = 'feature_not_supported';
+	/*
+	 * When a capture trigger is dropped or replaced, only its name is left to
+	 * know it by.
+	 */
+	IF function = 'audit.capture()'::regprocedure THEN
+		IF details[1] = 'RENAME' THEN
+			RAISE EXCEPTION 'trigger of tracked table "%.%" cannot be renamed',
+				schema_name, table_name
+				USING ERRCODE = 'feature_not_supported';
+		END IF;
+		IF NOT starts_with(trigger::text, 'audit_log') THEN
+			RAISE EXCEPTION 'name of trigger "%" of table "%.%" must begin with "audit_log"',
+				trigger, schema_name, table_name
+				USING ERRCODE = 'invalid_name',
+					HINT = 'Create it with audit.enable().';
+		END IF;
 	END IF;
-	IF details[1] = 'REPLACE TRIGGER'
-		AND (starts_with(trigger::text, 'audit_log') OR function = 'audit.capture()'::regprocedure)
+	/* A second one may record in the place of the first, and less. */
+	IF starts_with(trigger::text, 'audit_log')
+		AND (details[1] = 'REPLACE TRIGGER'
+			 OR (SELECT count(*) > 1 FROM pg_trigger t
+				 WHERE t.tgrelid = target AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
+					AND t.tgfoid = 'audit.capture()'::regprocedure))
 	THEN
 		PERFORM audit.log_ddl(schema_name, table_name, NULL, entity);
 	END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION audit.watch_trigger(text, text, name, oid, text[], json)
-	FROM PUBLIC;
-COMMENT ON FUNCTION audit.watch_trigger(text, text, name, oid, text[], json) IS
-	'refuses to rename a capture trigger and records its replacement';
+REVOKE ALL ON FUNCTION audit.watch_trigger(text, text, name, oid, regclass,
+										   text[], json) FROM PUBLIC;
+COMMENT ON FUNCTION audit.watch_trigger(text, text, name, oid, regclass,
+										text[], json) IS
+	'refuses to hide a capture trigger behind another name and records its replacement';
+
+/*
+ * The tables whose own triggers record their rows and whose columns change with
+ * those of a table above.
+ */
+CREATE FUNCTION audit.tables_below(target regclass) RETURNS SETOF regclass
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH RECURSIVE family (relid) AS (
+		SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = target
+		UNION
+		SELECT i.inhrelid
+		FROM family f JOIN pg_catalog.pg_inherits i ON i.inhparent = f.relid
+	)
+	SELECT f.relid::pg_catalog.regclass
+	FROM family f
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger t
+				  WHERE t.tgrelid = f.relid AND t.tgparentid = 0
+					AND t.tgfoid = 'audit.capture()'::pg_catalog.regprocedure
+					AND (t.tgtype & 1) = 1);
+END;
+REVOKE ALL ON FUNCTION audit.tables_below(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.tables_below(regclass) IS
+	'tables with a capture trigger of their own that inherit the columns of a table';
 
 /*
  * The tables that a command is about: that of a trigger, those made of a
@@ -987,6 +1028,7 @@ DECLARE
 	command record;
 	details text[];
 	attached regclass;
+	below record;
 BEGIN
 	FOR command IN
 		SELECT c.*, cl.oid AS relid, cl.relname, n.nspname, t.tgname, t.tgfoid
@@ -1001,7 +1043,7 @@ BEGIN
 		details := audit.ddl_details(command.command);
 		IF command.tgname IS NOT NULL THEN
 			PERFORM audit.watch_trigger(command.nspname::text, command.relname::text,
-				command.tgname, command.tgfoid, details,
+				command.tgname, command.tgfoid, command.relid::regclass, details,
 				json_build_object('command_tag', command.command_tag,
 								  'object_type', command.object_type,
 								  'object_identity', command.object_identity,
@@ -1054,6 +1096,20 @@ BEGIN
 								  'object_identity', command.object_identity,
 								  'details', details));
 		END IF;
+		CONTINUE WHEN NOT details && ARRAY['ADD COLUMN', 'DROP COLUMN', 'RENAME COLUMN',
+										   'ALTER COLUMN TYPE'];
+		FOR below IN
+			SELECT n.nspname, c.relname
+			FROM audit.tables_below(command.relid) AS t JOIN pg_class c ON c.oid = t
+				JOIN pg_namespace n ON n.oid = c.relnamespace
+			ORDER BY c.oid
+		LOOP
+			PERFORM audit.log_ddl(below.nspname::text, below.relname::text, NULL,
+				json_build_object('command_tag', command.command_tag,
+								  'object_type', command.object_type,
+								  'object_identity', command.object_identity,
+								  'details', details));
+		END LOOP;
 	END LOOP;
 
 	/* What a function of ours does can be replaced like a trigger. */

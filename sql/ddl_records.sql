@@ -53,6 +53,14 @@ BEGIN; CREATE OR REPLACE TRIGGER audit_log AFTER INSERT ON t FOR EACH ROW EXECUT
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 BEGIN; CREATE OR REPLACE TRIGGER audit_log AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); TABLE ddl; ROLLBACK;
 BEGIN; CREATE TRIGGER mine AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); ALTER TRIGGER mine ON t RENAME TO yours; DROP TRIGGER yours ON t; TABLE ddl; ROLLBACK;
+-- one that somebody made is known by its name too, and leaves a record beside another
+CREATE TRIGGER innocent AFTER INSERT OR UPDATE OR DELETE ON other FOR EACH ROW EXECUTE FUNCTION audit.capture();
+BEGIN; CREATE TRIGGER audit_log_2 AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION audit.capture('exclude={a}'); TABLE ddl; ROLLBACK;
+BEGIN;
+CREATE TRIGGER audit_log_2 AFTER INSERT OR UPDATE OR DELETE ON other FOR EACH ROW EXECUTE FUNCTION audit.capture();
+CREATE OR REPLACE TRIGGER audit_log_2 AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION nothing();
+TABLE ddl;
+ROLLBACK;
 -- the triggers of the audit tables
 BEGIN; ALTER TABLE audit.audit_objects DISABLE TRIGGER audit_log_protect; TABLE ddl; ROLLBACK;
 BEGIN; DROP TRIGGER audit_log_protect ON audit.audit_requests; TABLE ddl; ROLLBACK;
@@ -93,6 +101,26 @@ SELECT audit.enable('p');
 BEGIN; DROP TABLE p1; SELECT * FROM ddl ORDER BY 1; ROLLBACK;
 BEGIN; DROP TABLE p; SELECT * FROM ddl ORDER BY 1; ROLLBACK;
 BEGIN; ALTER TABLE p DETACH PARTITION p1; SELECT * FROM ddl WHERE tag = 'ALTER TABLE'; ROLLBACK;
+-- the columns of tables that are tracked by themselves change with those of one that is not
+CREATE TABLE plain (id int, a int, b text) PARTITION BY LIST (id);
+CREATE TABLE plain_1 PARTITION OF plain FOR VALUES IN (1) PARTITION BY LIST (a);
+CREATE TABLE plain_1_1 PARTITION OF plain_1 FOR VALUES IN (1);
+CREATE TABLE plain_2 PARTITION OF plain FOR VALUES IN (2);
+CREATE TABLE parent (id int, a int);
+CREATE TABLE child (b text) INHERITS (parent);
+CREATE TABLE grandchild () INHERITS (child);
+SELECT audit.enable('plain_1'), audit.enable('grandchild', mask => '{a}');
+BEGIN; ALTER TABLE plain ADD c int, DROP COLUMN b; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE plain RENAME b TO bb; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE parent ADD c int; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE parent ALTER a TYPE bigint; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE parent RENAME a TO aa; SELECT * FROM ddl WHERE tag <> 'DROP TRIGGER'; ROLLBACK;
+BEGIN; ALTER TABLE child DROP COLUMN b; TABLE ddl; ROLLBACK;
+-- what concerns the parent alone leaves nothing, nor do the others
+BEGIN; ALTER TABLE plain DETACH PARTITION plain_1; ALTER TABLE plain OWNER TO audit_log_owner; ALTER TABLE parent REPLICA IDENTITY FULL; TABLE ddl; ROLLBACK;
+SELECT audit.disable('plain_1'), audit.disable('grandchild');
+BEGIN; ALTER TABLE plain ADD c int; ALTER TABLE parent ADD c int; TABLE ddl; ROLLBACK;
+DROP TABLE plain, grandchild, child, parent;
 -- what is not tracked leaves nothing
 BEGIN; ALTER TABLE other ADD x int; DROP TABLE other; CREATE TABLE new (id int); CREATE VIEW v AS SELECT 1; DROP VIEW v; TABLE ddl; ROLLBACK;
 -- rolled back with the change
