@@ -30,10 +30,6 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "access/genam.h"
 #include "access/stratnum.h"
 #include "access/table.h"
@@ -42,7 +38,6 @@
 #include "commands/async.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -50,6 +45,7 @@
 #include "utils/timestamp.h"
 
 #include "checkpoint.h"
+#include "checkpoint_file.h"
 #include "glue.h"
 #include "guc.h"
 #include "keys.h"
@@ -57,7 +53,6 @@
 
 #define CHANNEL "audit_ledger"
 #define NOTIFY_MAX 7900			/* bytes; the server's limit is 8000 */
-#define FILE_MAX (256 * 1024)
 
 /* What is to be done at commit; in TopMemoryContext. */
 typedef struct Announcement
@@ -70,122 +65,6 @@ typedef struct Announcement
 } Announcement;
 
 static Announcement *pending = NULL;
-
-/* ------------------------------------------------------------------- files */
-
-static bool
-is_set(const char *value)
-{
-	return value != NULL && *value != '\0';
-}
-
-/*
- * The file of this database's checkpoints: named by the origin of the first
- * generation that began in this place, which the database shares with itself
- * when it was rolled back.  One that goes on elsewhere gets a file of its own:
- * the original may live, and write its own.  NULL if no folder is set.
- */
-const char *
-al_checkpoint_path(Snapshot snapshot, const AlGeneration *generation)
-{
-	AlGeneration first = *generation;
-	char	   *name;
-
-	if (!is_set(al_guc_checkpoint_dir))
-		return NULL;
-	for (int g = generation->generation - 1; g > 0; g--)
-	{
-		AlGeneration before;
-
-		if (!al_ledger_generation(snapshot, g, &before))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("generation %d of the ledger is missing", g)));
-		if (before.system_identifier != first.system_identifier ||
-			before.database != first.database)
-			break;
-		first = before;
-	}
-	name = pstrdup(first.origin);
-	for (char *p = name; *p; p++)
-		if (*p == '/')
-			*p = '_';
-	return psprintf("%s/%s.checkpoint", al_guc_checkpoint_dir, name);
-}
-
-/* The contents of a checkpoint file, NULL if there is none. */
-char *
-al_checkpoint_read_file(const char *path)
-{
-	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
-	struct stat st;
-	char	   *text;
-	int			len;
-
-	if (fd < 0 && errno == ENOENT)
-		return NULL;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open checkpoint file \"%s\": %m", path)));
-	if (st.st_size > FILE_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("checkpoint file \"%s\" is too large", path)));
-	text = palloc(st.st_size + 1);
-	len = read(fd, text, st.st_size);
-	if (len < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read checkpoint file \"%s\": %m", path)));
-	text[len] = '\0';
-	CloseTransientFile(fd);
-	return text;
-}
-
-/*
- * Replaces a file so that a crash leaves the old or the new one.  Returns
- * false with errno; throws nothing, since it runs after the commit.
- */
-static bool
-replace_file(const char *path, const char *text)
-{
-	char		temporary[MAXPGPATH];
-	char		folder[MAXPGPATH];
-	int			len = strlen(text);
-	int			fd;
-	bool		ok;
-
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	strlcpy(folder, path, sizeof(folder));
-	get_parent_directory(folder);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	if (fd < 0)
-		return false;
-	/* It is made to be carried away; the folder says who may. */
-	errno = 0;
-	ok = fchmod(fd, 0644) == 0 && write(fd, text, len) == len &&
-		fsync(fd) == 0;
-	/* A short write does not say why. */
-	if (!ok && errno == 0)
-		errno = ENOSPC;
-	if (!ok)
-	{
-		int			save_errno = errno;
-
-		close(fd);
-		errno = save_errno;
-		return false;
-	}
-	if (close(fd) != 0 || rename(temporary, path) != 0)
-		return false;
-	fd = open(folder, O_RDONLY);
-	if (fd < 0)
-		return false;
-	ok = fsync(fd) == 0;
-	close(fd);
-	return ok;
-}
 
 /* ---------------------------------------------------------- at the commit */
 
@@ -214,7 +93,8 @@ publish(void)
 {
 	bool		written = true;
 
-	if (pending->path && !replace_file(pending->path, pending->note))
+	if (pending->path &&
+		!al_checkpoint_file_replace(pending->path, pending->note))
 	{
 		written = false;
 		ereport(WARNING,
@@ -645,12 +525,12 @@ sign_all(Snapshot snapshot, const char *text, const AlBlock *block,
 	AlKey	   *key;
 	AlKey	   *next;
 
-	if (!is_set(al_guc_ledger_key) && !al_keys_active())
+	if (!al_guc_is_set(al_guc_ledger_key) && !al_keys_active())
 		return false;
 	al_checkpoint_keys(snapshot, &known);
 	if (al_keys_active())
 		sign_with(al_keys_current(), text, block, generation, &known, lines);
-	if (!is_set(al_guc_ledger_key))
+	if (!al_guc_is_set(al_guc_ledger_key))
 		return false;
 	key = keep_key(al_keys_load_ledger(al_guc_ledger_key));
 	next = next_key(&known, generation);
@@ -705,7 +585,7 @@ al_checkpoint_publish(Snapshot snapshot, const AlBlock *block,
 												block->generation));
 	if (sign)
 		rotate = sign_all(snapshot, text, block, generation, &lines);
-	path = al_checkpoint_path(snapshot, generation);
+	path = al_checkpoint_file_path(snapshot, generation);
 
 	forget();
 	old = MemoryContextSwitchTo(TopMemoryContext);
@@ -753,8 +633,8 @@ char *
 al_checkpoint_guard(Snapshot snapshot, const AlBlock *last,
 					const AlGeneration *generation)
 {
-	const char *path = al_checkpoint_path(snapshot, generation);
-	char	   *note = path ? al_checkpoint_read_file(path) : NULL;
+	const char *path = al_checkpoint_file_path(snapshot, generation);
+	char	   *note = path ? al_checkpoint_file_read(path) : NULL;
 	AlCheckpoint checkpoint;
 	AlBlock		block;
 	AlGeneration then;

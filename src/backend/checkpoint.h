@@ -22,9 +22,6 @@ typedef struct AlKnownKeys
 } AlKnownKeys;
 
 extern void al_checkpoint_init(void);
-extern const char *al_checkpoint_path(Snapshot snapshot,
-									  const AlGeneration *generation);
-extern char *al_checkpoint_read_file(const char *path);
 extern bool al_checkpoint_parse(const char *note, AlCheckpoint *checkpoint);
 extern void al_checkpoint_keys(Snapshot snapshot, AlKnownKeys *keys);
 extern bool al_checkpoint_must_be_signed(const AlKnownKeys *keys, int64 size);

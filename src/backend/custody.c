@@ -26,6 +26,7 @@
 #include "anchor.h"
 #include "batch.h"
 #include "checkpoint.h"
+#include "checkpoint_file.h"
 #include "custody.h"
 #include "glue.h"
 #include "guc.h"
@@ -187,9 +188,9 @@ al_custody_new_generation(const char *reason)
 				   al_ledger_last_block(snapshot, &block));
 	number = last.generation + 1;
 	origin = next_origin(snapshot, &last);
-	path = al_checkpoint_path(snapshot, &last);
+	path = al_checkpoint_file_path(snapshot, &last);
 	if (path)
-		previous = al_checkpoint_read_file(path);
+		previous = al_checkpoint_file_read(path);
 	if (previous == NULL)
 	{
 		AlGeneration sealed;
@@ -270,7 +271,7 @@ al_custody_rotate_key(void)
 	char	   *verifier;
 	pg_uuid_t	id;
 
-	if (al_guc_ledger_key == NULL || *al_guc_ledger_key == '\0')
+	if (!al_guc_is_set(al_guc_ledger_key))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is no key to replace"),

@@ -53,6 +53,13 @@ typedef struct AlGucHooks
 	GucStringAssignHook assign_signing_key;
 } AlGucHooks;
 
+/* Unset is the empty string; before the settings are defined, NULL. */
+static inline bool
+al_guc_is_set(const char *setting)
+{
+	return setting != NULL && *setting != '\0';
+}
+
 extern void al_guc_init(const AlGucHooks *hooks);
 extern void al_guc_require_request_id(const char *value);
 

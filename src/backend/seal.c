@@ -49,6 +49,7 @@
 #include "utils/wait_event.h"
 
 #include "checkpoint.h"
+#include "checkpoint_file.h"
 #include "glue.h"
 #include "guc.h"
 #include "harvest.h"
@@ -490,7 +491,7 @@ file_is_behind(Snapshot snapshot, const char *note, const AlBlock *last,
 {
 	AlCheckpoint checkpoint;
 
-	if (al_checkpoint_path(snapshot, generation) == NULL)
+	if (al_checkpoint_file_path(snapshot, generation) == NULL)
 		return false;
 	return note == NULL || !al_checkpoint_parse(note, &checkpoint) ||
 		checkpoint.size != last->size ||

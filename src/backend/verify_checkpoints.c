@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "anchor.h"
+#include "checkpoint_file.h"
 #include "glue.h"
 #include "notetext.h"
 #include "verify_checkpoints.h"
@@ -207,8 +208,8 @@ al_verify_checkpoints_file(AlVerifyCheckpoints *checks, AlLedgerTree *tree,
 	if (!al_ledger_last_generation(checks->snapshot, &generation) ||
 		generation.generation != last->generation)
 		return;
-	path = al_checkpoint_path(checks->snapshot, &generation);
-	note = path ? al_checkpoint_read_file(path) : NULL;
+	path = al_checkpoint_file_path(checks->snapshot, &generation);
+	note = path ? al_checkpoint_file_read(path) : NULL;
 	if (note)
 		al_verify_checkpoints_note(checks, note, "the checkpoint file", tree,
 								   last);
