@@ -11,22 +11,8 @@
 
 #include "ledger.h"
 
-/* The keys whose signatures of checkpoints are known. */
-typedef struct AlKnownKeys
-{
-	int			count;
-	AlNoteKey  *keys;			/* freed with the memory context */
-	bool	   *own;
-	int64	   *first_size;		/* the smallest tree that it signs */
-	int64	   *last_size;		/* -1: still in use */
-} AlKnownKeys;
-
 extern void al_checkpoint_init(void);
 extern bool al_checkpoint_parse(const char *note, AlCheckpoint *checkpoint);
-extern void al_checkpoint_keys(Snapshot snapshot, AlKnownKeys *keys);
-extern bool al_checkpoint_must_be_signed(const AlKnownKeys *keys, int64 size);
-extern void al_checkpoint_add_key(const AlNoteKey *key, bool own,
-								  int64 first_size, int64 last_size);
 extern char *al_checkpoint_text(const AlBlock *block,
 								const AlGeneration *generation);
 extern char *al_checkpoint_note(Snapshot snapshot, const AlBlock *block,

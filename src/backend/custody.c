@@ -31,6 +31,7 @@
 #include "glue.h"
 #include "guc.h"
 #include "keys.h"
+#include "knownkeys.h"
 #include "notetext.h"
 #include "rowjson.h"
 #include "seal.h"
@@ -294,7 +295,7 @@ al_custody_rotate_key(void)
 	add_member(&json, "key", verifier);
 	write_event(&json, "key", &id);
 	/* The record that introduces it comes before its first signature. */
-	al_checkpoint_add_key(&named, true, block.size + 1, -1);
+	al_knownkeys_add(&named, true, block.size + 1, -1);
 	UnregisterSnapshot(snapshot);
 	table_close(lock, NoLock);
 	return verifier;
@@ -328,7 +329,7 @@ al_custody_add_key(const char *verifier)
 	PG_TRY();
 	{
 		name = al_notetext_show(key.name);
-		al_checkpoint_add_key(&key, false, block.size, -1);
+		al_knownkeys_add(&key, false, block.size, -1);
 	}
 	PG_FINALLY();
 	{
@@ -378,7 +379,7 @@ al_custody_add_signature(const char *text_line)
 	int64		last;
 
 	require_ledger(al_ledger_last_block(snapshot, &block));
-	al_checkpoint_keys(snapshot, &keys);
+	al_knownkeys_read(snapshot, &keys);
 	last = block.number;
 	for (int64 n = last; n > Max(last - RECENT_BLOCKS, 0); n--)
 	{

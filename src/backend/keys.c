@@ -189,12 +189,6 @@ drop_current(void)
 	current = NULL;
 }
 
-static bool
-is_set(const char *path)
-{
-	return path != NULL && *path != '\0';
-}
-
 /* ALTER SYSTEM has values checked as if they were read from a file. */
 static bool
 altering_system(void)
@@ -213,7 +207,7 @@ is_in_force(const char *value, GucSource source)
 	if (InitializingParallelWorker)
 		return true;
 	return IsUnderPostmaster && source < PGC_S_INTERACTIVE &&
-		!altering_system() && is_set(al_guc_signing_key) &&
+		!altering_system() && al_guc_is_set(al_guc_signing_key) &&
 		strcmp(value, al_guc_signing_key) == 0;
 }
 
@@ -242,7 +236,7 @@ by_statement(GucSource source)
 static bool
 may_refuse(GucSource source)
 {
-	return (by_statement(source) && defined) || is_set(al_guc_signing_key);
+	return (by_statement(source) && defined) || al_guc_is_set(al_guc_signing_key);
 }
 
 /*
@@ -273,7 +267,7 @@ al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 
 	if (process_shared_preload_libraries_in_progress)
 		preloaded = true;
-	if (!is_set(*newval) || is_in_force(*newval, source))
+	if (!al_guc_is_set(*newval) || is_in_force(*newval, source))
 		return true;
 	key = load(*newval, al_crypto_load_private_key, &state, &problem);
 	if (key)
@@ -307,7 +301,7 @@ al_keys_defined(void)
 void
 al_keys_assign_signing_key(const char *newval, void *extra)
 {
-	if (!is_set(newval) || !is_set(al_guc_signing_key) ||
+	if (!al_guc_is_set(newval) || !al_guc_is_set(al_guc_signing_key) ||
 		strcmp(newval, al_guc_signing_key) != 0)
 		drop_current();
 }
@@ -316,7 +310,7 @@ al_keys_assign_signing_key(const char *newval, void *extra)
 bool
 al_keys_active(void)
 {
-	return is_set(al_guc_signing_key);
+	return al_guc_is_set(al_guc_signing_key);
 }
 
 /*

@@ -30,7 +30,7 @@ al_verify_checkpoints_begin(AlVerifyCheckpoints *checks, Snapshot snapshot,
 	checks->snapshot = snapshot;
 	checks->findings = findings;
 	checks->unsigned_from = 0;
-	al_checkpoint_keys(snapshot, &checks->keys);
+	al_knownkeys_read(snapshot, &checks->keys);
 }
 
 /* Finds the blocks without a signature that came one after the other. */
@@ -52,7 +52,7 @@ find_unsigned(AlVerifyCheckpoints *checks)
 static void
 note_signed(AlVerifyCheckpoints *checks, const AlBlock *block, bool is_signed)
 {
-	if (is_signed || !al_checkpoint_must_be_signed(&checks->keys, block->size))
+	if (is_signed || !al_knownkeys_must_sign(&checks->keys, block->size))
 	{
 		find_unsigned(checks);
 		return;

@@ -8,6 +8,7 @@
 
 #include "checkpoint.h"
 #include "findings.h"
+#include "knownkeys.h"
 
 typedef struct AlVerifyCheckpoints
 {

@@ -22,7 +22,7 @@ my @floors = (
 	[qw(keylog leaf)],
 	[qw(record ledger)],
 	[qw(harvest)],
-	[qw(checkpoint_file)],
+	[qw(checkpoint_file knownkeys)],
 	[qw(checkpoint)],
 	[qw(anchor)],
 	[qw(purge seal proof export verify_tree verify_checkpoints)],
