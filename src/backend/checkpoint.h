@@ -11,19 +11,14 @@
 
 #include "ledger.h"
 
-extern void al_checkpoint_init(void);
 extern bool al_checkpoint_parse(const char *note, AlCheckpoint *checkpoint);
 extern char *al_checkpoint_text(const AlBlock *block,
 								const AlGeneration *generation);
+extern char *al_checkpoint_lines(Snapshot snapshot, int64 size,
+								 int generation);
 extern char *al_checkpoint_note(Snapshot snapshot, const AlBlock *block,
 								const AlGeneration *generation);
-extern char *al_checkpoint_guard(Snapshot snapshot, const AlBlock *last,
-								 const AlGeneration *generation);
-extern void al_checkpoint_publish(Snapshot snapshot, const AlBlock *block,
-								  const AlGeneration *generation, bool sign);
 extern void al_checkpoint_add_line(const AlBlock *block, const char *line,
 								   int len);
-extern char *al_checkpoint_next_key_path(void);
-extern void al_checkpoint_drop_key(void *key);
 
 #endif							/* AUDIT_LOG_CHECKPOINT_H */

@@ -33,8 +33,10 @@
 #include "keys.h"
 #include "knownkeys.h"
 #include "notetext.h"
+#include "publish.h"
 #include "rowjson.h"
 #include "seal.h"
+#include "signing.h"
 
 #define RECENT_BLOCKS 1000		/* that a signature may still be added to */
 
@@ -243,16 +245,6 @@ verifier_text(const AlNoteKey *key)
 	return al_glue_text(status, NULL, &text);
 }
 
-static void
-keep_until_reset(AlKey *key)
-{
-	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
-
-	callback->func = al_checkpoint_drop_key;
-	callback->arg = key;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-}
-
 /*
  * Makes the key that will replace the one in audit.ledger_key; the next
  * checkpoint is signed by both.  Returns its verifier key.
@@ -279,14 +271,13 @@ al_custody_rotate_key(void)
 				 errhint("Set \"audit.ledger_key\" to the path where the key is to be.")));
 	require_ledger(al_ledger_last_generation(snapshot, &generation) &&
 				   al_ledger_last_block(snapshot, &block));
-	path = al_checkpoint_next_key_path();
+	path = al_signing_next_path();
 	/* One that no committed call knows of signs nothing. */
 	if (unlink(path) != 0 && errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", path)));
-	key = al_keys_create_ledger(path);
-	keep_until_reset(key);
+	key = al_signing_hold(al_keys_create_ledger(path));
 	al_glue_check(al_note_use_key(generation.origin,
 								  al_crypto_public_half(key), &named, &err),
 				  &err);
@@ -407,7 +398,7 @@ al_custody_add_signature(const char *text_line)
 			{
 				UnregisterSnapshot(snapshot);
 				snapshot = al_seal_snapshot();
-				al_checkpoint_publish(snapshot, &block, &generation, false);
+				al_publish_checkpoint(snapshot, &block, &generation, false);
 			}
 		}
 		UnregisterSnapshot(snapshot);

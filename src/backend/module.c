@@ -9,13 +9,13 @@
 #include "miscadmin.h"
 
 #include "batch.h"
-#include "checkpoint.h"
 #include "evict.h"
 #include "exclude.h"
 #include "filter.h"
 #include "guc.h"
 #include "keylog.h"
 #include "keys.h"
+#include "publish.h"
 #include "purge.h"
 #include "store.h"
 #include "tracking.h"
@@ -45,7 +45,7 @@ _PG_init(void)
 	al_keylog_init();
 	al_purge_init();
 	al_batch_init();
-	al_checkpoint_init();
+	al_publish_init();
 	al_tracking_init();
 	al_watch_init();
 	/* Last: it may set variables, and the hooks need what is above. */

@@ -50,9 +50,11 @@
 
 #include "checkpoint.h"
 #include "checkpoint_file.h"
+#include "forkguard.h"
 #include "glue.h"
 #include "guc.h"
 #include "harvest.h"
+#include "publish.h"
 #include "seal.h"
 
 #define WRITE_BUNDLES 16		/* rows written at a time */
@@ -534,7 +536,7 @@ al_seal(void)
 	if (!al_ledger_last_generation(snapshot, &generation))
 		begin_first_generation(&generation);
 	check_place(&generation);
-	note = al_checkpoint_guard(snapshot, &last, &generation);
+	note = al_forkguard_check(snapshot, &last, &generation);
 
 	block.number = last.number + 1;
 	block.first_leaf = last.size;
@@ -553,13 +555,13 @@ al_seal(void)
 		heartbeat_due(&last, block.sealed_at))
 	{
 		write_block(&block);
-		al_checkpoint_publish(snapshot, &block, &generation, true);
+		al_publish_checkpoint(snapshot, &block, &generation, true);
 		/* If the transaction aborts, the root will not match and it is not used. */
 		kept = sealer->frontier;
 		kept_root = block.root;
 	}
 	else if (file_is_behind(snapshot, note, &last, &generation))
-		al_checkpoint_publish(snapshot, &last, &generation, false);
+		al_publish_checkpoint(snapshot, &last, &generation, false);
 	/* A second block in the same command must see this one. */
 	CommandCounterIncrement();
 	MemoryContextSwitchTo(old);

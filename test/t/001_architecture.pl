@@ -24,6 +24,8 @@ my @floors = (
 	[qw(harvest)],
 	[qw(checkpoint_file knownkeys)],
 	[qw(checkpoint)],
+	[qw(signing)],
+	[qw(publish forkguard)],
 	[qw(anchor)],
 	[qw(purge seal proof export verify_tree verify_checkpoints)],
 	[qw(verify_records)],
