@@ -47,7 +47,7 @@ al_checkpoint_text(const AlBlock *block, const AlGeneration *generation)
 
 /* The stored signature lines of a checkpoint, each with its newline. */
 char *
-al_checkpoint_lines(Snapshot snapshot, int64 size, int generation)
+al_checkpoint_lines(Snapshot snapshot, const AlBlock *block)
 {
 	AlTableScan scan;
 	ScanKeyData keys[2];
@@ -57,9 +57,9 @@ al_checkpoint_lines(Snapshot snapshot, int64 size, int generation)
 	al_ledger_scan_begin(&scan, AL_CHECKPOINT_SIGNATURES, AL_SIGNATURE_SIZE,
 						 2, snapshot);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(size));
+				Int64GetDatum(block->size));
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(generation));
+				Int32GetDatum(block->generation));
 	index_rescan(scan.desc, keys, 2, NULL, 0);
 	while (al_ledger_scan_next(&scan, true))
 	{
@@ -81,7 +81,7 @@ al_checkpoint_note(Snapshot snapshot, const AlBlock *block,
 				   const AlGeneration *generation)
 {
 	return psprintf("%s\n%s", al_checkpoint_text(block, generation),
-					al_checkpoint_lines(snapshot, block->size, block->generation));
+					al_checkpoint_lines(snapshot, block));
 }
 
 /* Stores a signature line, given without its dash and its newline. */
@@ -102,4 +102,3 @@ al_checkpoint_add_line(const AlBlock *block, const char *line, int len)
 	tuple = al_store_form(AL_CHECKPOINT_SIGNATURES, values, nulls);
 	al_store_write(AL_CHECKPOINT_SIGNATURES, &tuple, 1);
 }
-

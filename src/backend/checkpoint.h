@@ -14,8 +14,7 @@
 extern bool al_checkpoint_parse(const char *note, AlCheckpoint *checkpoint);
 extern char *al_checkpoint_text(const AlBlock *block,
 								const AlGeneration *generation);
-extern char *al_checkpoint_lines(Snapshot snapshot, int64 size,
-								 int generation);
+extern char *al_checkpoint_lines(Snapshot snapshot, const AlBlock *block);
 extern char *al_checkpoint_note(Snapshot snapshot, const AlBlock *block,
 								const AlGeneration *generation);
 extern void al_checkpoint_add_line(const AlBlock *block, const char *line,

@@ -123,9 +123,7 @@ al_publish_checkpoint(Snapshot snapshot, const AlBlock *block,
 	char	   *database = get_database_name(MyDatabaseId);
 
 	initStringInfo(&lines);
-	appendStringInfoString(&lines,
-						   al_checkpoint_lines(snapshot, block->size,
-											   block->generation));
+	appendStringInfoString(&lines, al_checkpoint_lines(snapshot, block));
 	if (sign)
 		rotate = al_signing_sign(snapshot, text, block, generation, &lines);
 	path = al_checkpoint_file_path(snapshot, generation);
