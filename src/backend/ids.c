@@ -96,3 +96,14 @@ al_ids_request_id(char *id)
 	}
 	id[n] = '\0';
 }
+
+/* When an id was made, to the millisecond below. */
+TimestampTz
+al_ids_time(const pg_uuid_t *id)
+{
+	uint64		prefix;
+
+	memcpy(&prefix, id->data, sizeof(prefix));
+	return (int64) (pg_ntoh64(prefix) >> 16) * 1000 -
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}

@@ -21,6 +21,7 @@ typedef struct AlIdSequence
 
 extern void al_ids_start(AlIdSequence *ids, TimestampTz at);
 extern void al_ids_next(AlIdSequence *ids, pg_uuid_t *id);
+extern TimestampTz al_ids_time(const pg_uuid_t *id);
 extern void al_ids_random(void *bytes, int len);
 extern void al_ids_request_id(char *id);
 

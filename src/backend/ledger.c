@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "ids.h"
 #include "ledger.h"
 
 /*
@@ -564,17 +565,6 @@ find_id_in_block(Snapshot snapshot, const pg_uuid_t *id, const AlBlock *block)
 		find_id(snapshot, id, block->first_leaf, block->size);
 }
 
-/* When a record was made, to the millisecond below; see ids.c. */
-TimestampTz
-al_ledger_id_time(const pg_uuid_t *id)
-{
-	uint64		prefix;
-
-	memcpy(&prefix, id->data, sizeof(prefix));
-	return (int64) (pg_ntoh64(prefix) >> 16) * 1000 -
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-}
-
 /*
  * Looks for the leaf of a record that is still there: its transaction tells
  * the block.  False if that says nothing about the record.
@@ -588,7 +578,7 @@ find_by_txid(Snapshot snapshot, const pg_uuid_t *id, int64 *leaf)
 	uint64		txid;
 	AlBlock		block;
 
-	if (moved_at != DT_NOBEGIN && al_ledger_id_time(id) <= moved_at)
+	if (moved_at != DT_NOBEGIN && al_ids_time(id) <= moved_at)
 		return false;
 	if (!al_ledger_record(snapshot, id, &stream, &slot))
 		return false;
@@ -609,7 +599,7 @@ find_by_txid(Snapshot snapshot, const pg_uuid_t *id, int64 *leaf)
 int64
 al_ledger_find(Snapshot snapshot, const pg_uuid_t *id)
 {
-	TimestampTz time = al_ledger_id_time(id) - CLOCK_SLACK;
+	TimestampTz time = al_ids_time(id) - CLOCK_SLACK;
 	int64		first = 0;
 	int64		found;
 	AlBlock		block;

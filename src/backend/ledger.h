@@ -124,7 +124,6 @@ typedef struct AlIdSet
 
 extern void al_ledger_ids_load(Snapshot snapshot, int64 end, AlIdSet *set);
 extern bool al_ledger_ids_has(const AlIdSet *set, const pg_uuid_t *id);
-extern TimestampTz al_ledger_id_time(const pg_uuid_t *id);
 extern TimestampTz al_ledger_moved_at(Snapshot snapshot);
 
 extern void al_ledger_tree_begin(AlLedgerTree *tree, Snapshot snapshot);

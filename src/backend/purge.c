@@ -42,6 +42,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "ids.h"
 #include "ledger.h"
 #include "purge.h"
 
@@ -162,7 +163,7 @@ is_sealed(uint64 txid, const pg_uuid_t *id)
 	if (!ledger.active)
 		return true;
 	if (ledger.moved_at != DT_NOBEGIN &&
-		al_ledger_id_time(id) <= ledger.moved_at)
+		al_ids_time(id) <= ledger.moved_at)
 		return sealed_elsewhere(id);
 	return al_ledger_txid_visible(ledger.sealed, txid);
 }

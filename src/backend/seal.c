@@ -54,6 +54,7 @@
 #include "glue.h"
 #include "guc.h"
 #include "harvest.h"
+#include "ids.h"
 #include "publish.h"
 #include "seal.h"
 
@@ -473,7 +474,7 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 			continue;
 		if (moved && al_ledger_ids_has(&sealed, id))
 			continue;
-		if (moved_at != DT_NOBEGIN && al_ledger_id_time(id) <= moved_at &&
+		if (moved_at != DT_NOBEGIN && al_ids_time(id) <= moved_at &&
 			al_ledger_find(snapshot, id) >= 0)
 			continue;
 		append_leaf(sealer, &record->leaf);

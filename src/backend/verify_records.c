@@ -16,6 +16,7 @@
 #include "access/transam.h"
 #include "utils/timestamp.h"
 
+#include "ids.h"
 #include "verify_records.h"
 
 static void
@@ -142,7 +143,7 @@ extra_record(AlVerifyRecords *records, const AlHarvested *record)
 		find(records, "inserted", -1, &record->leaf.id,
 			 "its transaction was sealed without it");
 	else if (records->moved_at == DT_NOBEGIN ||
-			 al_ledger_id_time(&record->leaf.id) > records->moved_at)
+			 al_ids_time(&record->leaf.id) > records->moved_at)
 		find(records, "moved", leaf, &record->leaf.id,
 			 "its transaction belongs to another block");
 }
@@ -246,7 +247,7 @@ look_for_strays(AlVerifyRecords *records, const AlBlock *last)
 	all.xmin = all.xmax = PG_UINT64_MAX;
 	al_harvest_block(records->harvest, NULL, &all);
 	while ((record = al_harvest_next(records->harvest, 0)) != NULL)
-		if (al_ledger_id_time(&record->leaf.id) <= records->moved_at &&
+		if (al_ids_time(&record->leaf.id) <= records->moved_at &&
 			!al_ledger_txid_visible(last->snapshot, record->txid) &&
 			!al_ledger_ids_has(&leaves, &record->leaf.id) &&
 			record->txid >= U64FromFullTransactionId(ReadNextFullTransactionId()))
@@ -269,7 +270,7 @@ look_for_future(AlVerifyRecords *records)
 	al_harvest_block(records->harvest, &before, &all);
 	while ((record = al_harvest_next(records->harvest, 0)) != NULL)
 		if (records->moved_at == DT_NOBEGIN ||
-			al_ledger_id_time(&record->leaf.id) > records->moved_at)
+			al_ids_time(&record->leaf.id) > records->moved_at)
 			find(records, "future", -1, &record->leaf.id,
 				 psprintf("transaction " UINT64_FORMAT " has not begun",
 						  record->txid));
