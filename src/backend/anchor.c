@@ -112,13 +112,12 @@ find_block(const AlTimestamp *stamp, Snapshot snapshot, int64 size,
 static void
 begin_scan(AlTableScan *scan, Snapshot snapshot, int64 size, bool exact)
 {
-	ScanKeyData key;
-
-	al_ledger_scan_begin(scan, AL_ANCHORS, AL_ANCHOR_SIZE, 1, snapshot);
-	ScanKeyInit(&key, 1, exact ? BTEqualStrategyNumber :
-				BTGreaterEqualStrategyNumber,
-				exact ? F_INT8EQ : F_INT8GE, Int64GetDatum(size));
-	index_rescan(scan->desc, &key, 1, NULL, 0);
+	al_tablescan_begin(scan, AL_ANCHORS, AL_ANCHOR_SIZE, 1, snapshot);
+	if (exact)
+		al_tablescan_seek_int8(scan, BTEqualStrategyNumber, F_INT8EQ, size);
+	else
+		al_tablescan_seek_int8(scan, BTGreaterEqualStrategyNumber, F_INT8GE,
+							   size);
 }
 
 /* The digest of a token, in hex with a zero behind it. */
@@ -140,7 +139,7 @@ is_stored(Snapshot snapshot, int64 size, const char *digest)
 	bool		found = false;
 
 	begin_scan(&scan, snapshot, size, true);
-	while (!found && al_ledger_scan_next(&scan, true))
+	while (!found && al_tablescan_next(&scan, true))
 	{
 		bool		isnull;
 		Datum		value = slot_getattr(scan.slot, AL_ANCHOR_TOKEN, &isnull);
@@ -152,7 +151,7 @@ is_stored(Snapshot snapshot, int64 size, const char *digest)
 						 stored);
 		found = strcmp(stored, digest) == 0;
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -249,54 +248,37 @@ check_row(Snapshot snapshot, TupleTableSlot *slot)
 	return NULL;
 }
 
-static bool
-column_is(TupleTableSlot *slot, AttrNumber column, const char *expected)
-{
-	bool		isnull;
-	Datum		value = slot_getattr(slot, column, &isnull);
-
-	return !isnull && strcmp(TextDatumGetCString(value), expected) == 0;
-}
-
 /* Finds stamps that have a record and are gone. */
 static void
 check_gone(Snapshot snapshot, int64 from, int64 to, AlAnchorSink sink,
 		   void *arg)
 {
 	AlTableScan scan;
-	ScanKeyData key;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "audit_log missing time stamp",
 												  ALLOCSET_DEFAULT_SIZES);
 
-	al_ledger_scan_begin(&scan, AL_OBJECTS, AL_OBJECT_ENTITY_KEY, 1,
-						 snapshot);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
-				CStringGetTextDatum(AL_ANCHOR_EVENT));
-	key.sk_collation = scan.index->rd_indcollation[0];
-	index_rescan(scan.desc, &key, 1, NULL, 0);
-	while (al_ledger_scan_next(&scan, true))
+	al_tablescan_begin(&scan, AL_OBJECTS, AL_OBJECT_ENTITY_KEY, 1, snapshot);
+	al_tablescan_seek_text(&scan, AL_ANCHOR_EVENT);
+	while (al_tablescan_next(&scan, true))
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
-		bool		isnull;
-		Datum		entity = slot_getattr(scan.slot, AL_OBJECT_ENTITY,
-										  &isnull);
+		char	   *entity = al_tablescan_text(&scan, AL_OBJECT_ENTITY);
 		long long	size;
 		char		digest[2 * AL_SHA256_LEN + 1];
 
 		CHECK_FOR_INTERRUPTS();
-		if (!isnull && column_is(scan.slot, AL_OBJECT_OPERATION, "ddl") &&
-			column_is(scan.slot, AL_OBJECT_SCHEMA_NAME, "audit") &&
-			column_is(scan.slot, AL_OBJECT_DAO_NAME, "ledger") &&
-			sscanf(TextDatumGetCString(entity), AL_ANCHOR_EVENT_FORMAT, &size,
-				   digest) == 2 &&
+		if (entity && al_tablescan_is(&scan, AL_OBJECT_OPERATION, "ddl") &&
+			al_tablescan_is(&scan, AL_OBJECT_SCHEMA_NAME, "audit") &&
+			al_tablescan_is(&scan, AL_OBJECT_DAO_NAME, "ledger") &&
+			sscanf(entity, AL_ANCHOR_EVENT_FORMAT, &size, digest) == 2 &&
 			(from <= 0 || size > from) && (to < 0 || size <= to) &&
 			!is_stored(snapshot, size, digest))
 			sink(arg, size, "it was added and is gone");
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	MemoryContextDelete(context);
 }
 
@@ -314,7 +296,7 @@ al_anchor_check(Snapshot snapshot, int64 from, int64 to, AlAnchorSink sink,
 												  ALLOCSET_DEFAULT_SIZES);
 
 	begin_scan(&scan, snapshot, from > 0 ? from + 1 : PG_INT64_MIN, false);
-	while (al_ledger_scan_next(&scan, true))
+	while (al_tablescan_next(&scan, true))
 	{
 		bool		isnull;
 		int64		size = DatumGetInt64(slot_getattr(scan.slot,
@@ -333,7 +315,7 @@ al_anchor_check(Snapshot snapshot, int64 from, int64 to, AlAnchorSink sink,
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	MemoryContextDelete(context);
 	check_gone(snapshot, from, to, sink, arg);
 }

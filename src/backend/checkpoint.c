@@ -54,14 +54,14 @@ al_checkpoint_lines(Snapshot snapshot, const AlBlock *block)
 	StringInfoData lines;
 
 	initStringInfo(&lines);
-	al_ledger_scan_begin(&scan, AL_CHECKPOINT_SIGNATURES, AL_SIGNATURE_SIZE,
+	al_tablescan_begin(&scan, AL_CHECKPOINT_SIGNATURES, AL_SIGNATURE_SIZE,
 						 2, snapshot);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(block->size));
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(block->generation));
 	index_rescan(scan.desc, keys, 2, NULL, 0);
-	while (al_ledger_scan_next(&scan, true))
+	while (al_tablescan_next(&scan, true))
 	{
 		bool		isnull;
 		Datum		line = slot_getattr(scan.slot, AL_SIGNATURE_LINE,
@@ -71,7 +71,7 @@ al_checkpoint_lines(Snapshot snapshot, const AlBlock *block)
 			appendStringInfo(&lines, AL_NOTE_DASH "%s\n",
 							 al_notetext_read(TextDatumGetCString(line)));
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return lines.data;
 }
 

@@ -112,7 +112,7 @@ find_record(AlExport *export, AlTableScan *scans, AlExported *out)
 		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ,
 					UUIDPGetDatum(&out->leaf.id));
 		index_rescan(scans[s].desc, &key, 1, NULL, 0);
-		if (al_ledger_scan_next(&scans[s], true))
+		if (al_tablescan_next(&scans[s], true))
 		{
 			read_record(out, s, scans[s].slot);
 			return;
@@ -165,7 +165,7 @@ load_batch(AlExport *export)
 	al_ledger_bundles_begin(&bundles, export->snapshot,
 							export->next - export->next % AL_MERKLE_TILE_WIDTH);
 	for (int s = 0; s < AL_STREAMS; s++)
-		al_ledger_scan_begin(&scans[s], s, id_columns[s], 1, export->snapshot);
+		al_tablescan_begin(&scans[s], s, id_columns[s], 1, export->snapshot);
 	while (room && (room = al_ledger_bundles_next(&bundles, bundle)))
 	{
 		int64		skip = Max(export->next - bundle->first_leaf, 0);
@@ -182,8 +182,8 @@ load_batch(AlExport *export)
 	if (room || export->count == 0)
 		export->done = true;
 	for (int s = 0; s < AL_STREAMS; s++)
-		al_ledger_scan_end(&scans[s]);
-	al_ledger_scan_end(&bundles);
+		al_tablescan_end(&scans[s]);
+	al_tablescan_end(&bundles);
 	MemoryContextSwitchTo(old);
 }
 

@@ -35,119 +35,16 @@
  */
 #define CLOCK_SLACK (10 * USECS_PER_SEC)
 
-/* ------------------------------------------------------------------- scans */
+/* ------------------------------------------------------------------ blocks */
 
-/*
- * Opens a table for reading by its index on "column"; index_rescan() with
- * "nkeys" keys must follow, unless there are none.
- */
-void
-al_ledger_scan_begin(AlTableScan *scan, AlStream table, AttrNumber column,
-					 int nkeys, Snapshot snapshot)
-{
-	/* Few records have no entity key, and none of them is searched by it. */
-	bool		whole = table != AL_OBJECTS || column != AL_OBJECT_ENTITY_KEY;
-
-	scan->context = CurrentMemoryContext;
-	scan->rel = al_store_open_read(table);
-	scan->index = index_open(al_store_find_index(scan->rel, column, whole),
-							 AccessShareLock);
-	scan->slot = table_slot_create(scan->rel, NULL);
-	scan->desc = al_compat_index_beginscan(scan->rel, scan->index, snapshot,
-										   nkeys);
-	if (nkeys == 0)
-		index_rescan(scan->desc, NULL, 0, NULL, 0);
-}
-
-bool
-al_ledger_scan_next(AlTableScan *scan, bool forward)
-{
-	/* The access method keeps what it allocates as long as the scan. */
-	MemoryContext old = MemoryContextSwitchTo(scan->context);
-	bool		found = index_getnext_slot(scan->desc,
-										   forward ? ForwardScanDirection :
-										   BackwardScanDirection,
-										   scan->slot);
-
-	MemoryContextSwitchTo(old);
-	return found;
-}
-
-void
-al_ledger_scan_end(AlTableScan *scan)
-{
-	index_endscan(scan->desc);
-	ExecDropSingleTupleTableSlot(scan->slot);
-	index_close(scan->index, NoLock);
-	table_close(scan->rel, NoLock);
-}
-
-static void
-seek_int8(AlTableScan *scan, StrategyNumber strategy, RegProcedure procedure,
-		  int64 value)
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, 1, strategy, procedure, Int64GetDatum(value));
-	index_rescan(scan->desc, &key, 1, NULL, 0);
-}
-
-/* A column of the row that a scan stands on; damaged rows may hold nulls. */
-static Datum
-get(AlTableScan *scan, AttrNumber column, bool *isnull)
-{
-	return slot_getattr(scan->slot, column, isnull);
-}
-
-static int64
-get_int64(AlTableScan *scan, AttrNumber column)
-{
-	bool		isnull;
-	Datum		value = get(scan, column, &isnull);
-
-	return isnull ? -1 : DatumGetInt64(value);
-}
-
-static int
-get_int32(AlTableScan *scan, AttrNumber column)
-{
-	bool		isnull;
-	Datum		value = get(scan, column, &isnull);
-
-	return isnull ? -1 : DatumGetInt32(value);
-}
-
-static char *
-get_text(AlTableScan *scan, AttrNumber column)
-{
-	bool		isnull;
-	Datum		value = get(scan, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
+/* A 64-bit number that no type of SQL holds, stored as text. */
 static uint64
 get_system(AlTableScan *scan, AttrNumber column)
 {
-	char	   *text = get_text(scan, column);
+	char	   *text = al_tablescan_text(scan, column);
 
 	return text ? strtou64(text, NULL, 10) : 0;
 }
-
-/* Copies a hash; what is none becomes zeros, which no hash is. */
-static void
-get_hash(AlTableScan *scan, AttrNumber column, AlHash *hash)
-{
-	bool		isnull;
-	Datum		value = get(scan, column, &isnull);
-	bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(value);
-
-	memset(hash, 0, sizeof(*hash));
-	if (bytes && VARSIZE_ANY_EXHDR(bytes) == sizeof(hash->bytes))
-		memcpy(hash->bytes, VARDATA_ANY(bytes), sizeof(hash->bytes));
-}
-
-/* ------------------------------------------------------------------ blocks */
 
 /* Could a snapshot with these running transactions see "txid"? */
 bool
@@ -180,15 +77,15 @@ read_block(AlTableScan *scan, AlBlock *block)
 	bool		isnull;
 	Datum		snapshot;
 
-	block->number = get_int64(scan, AL_BLOCK_BLOCK);
-	block->first_leaf = get_int64(scan, AL_BLOCK_FIRST_LEAF);
-	block->size = get_int64(scan, AL_BLOCK_SIZE);
-	block->sealed_at = get_int64(scan, AL_BLOCK_SEALED_AT);
-	block->generation = get_int32(scan, AL_BLOCK_GENERATION);
-	block->timeline = get_int32(scan, AL_BLOCK_TIMELINE);
+	block->number = al_tablescan_int64(scan, AL_BLOCK_BLOCK);
+	block->first_leaf = al_tablescan_int64(scan, AL_BLOCK_FIRST_LEAF);
+	block->size = al_tablescan_int64(scan, AL_BLOCK_SIZE);
+	block->sealed_at = al_tablescan_int64(scan, AL_BLOCK_SEALED_AT);
+	block->generation = al_tablescan_int32(scan, AL_BLOCK_GENERATION);
+	block->timeline = al_tablescan_int32(scan, AL_BLOCK_TIMELINE);
 	block->system_identifier = get_system(scan, AL_BLOCK_SYSTEM);
-	get_hash(scan, AL_BLOCK_ROOT, &block->root);
-	snapshot = get(scan, AL_BLOCK_SNAPSHOT, &isnull);
+	al_tablescan_hash(scan, AL_BLOCK_ROOT, &block->root);
+	snapshot = slot_getattr(scan->slot, AL_BLOCK_SNAPSHOT, &isnull);
 	if (isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -204,11 +101,11 @@ al_ledger_last_block(Snapshot snapshot, AlBlock *block)
 	AlTableScan scan;
 	bool		found;
 
-	al_ledger_scan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 0, snapshot);
-	found = al_ledger_scan_next(&scan, false);
+	al_tablescan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 0, snapshot);
+	found = al_tablescan_next(&scan, false);
 	if (found)
 		read_block(&scan, block);
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -219,12 +116,12 @@ al_ledger_block_from(Snapshot snapshot, int64 number, AlBlock *block)
 	AlTableScan scan;
 	bool		found;
 
-	al_ledger_scan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 1, snapshot);
-	seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, number);
-	found = al_ledger_scan_next(&scan, true);
+	al_tablescan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 1, snapshot);
+	al_tablescan_seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, number);
+	found = al_tablescan_next(&scan, true);
 	if (found)
 		read_block(&scan, block);
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -250,16 +147,16 @@ search_blocks(Snapshot snapshot, bool (*reached) (const AlBlock *block,
 	int64		high;
 	bool		found;
 
-	al_ledger_scan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 1, snapshot);
-	seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, low);
-	found = al_ledger_scan_next(&scan, false);
-	high = found ? get_int64(&scan, AL_BLOCK_BLOCK) + 1 : low;
+	al_tablescan_begin(&scan, AL_BLOCKS, AL_BLOCK_BLOCK, 1, snapshot);
+	al_tablescan_seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, low);
+	found = al_tablescan_next(&scan, false);
+	high = found ? al_tablescan_int64(&scan, AL_BLOCK_BLOCK) + 1 : low;
 	while (low < high)
 	{
 		int64		middle = low + (high - low) / 2;
 
-		seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, middle);
-		if (al_ledger_scan_next(&scan, true))
+		al_tablescan_seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, middle);
+		if (al_tablescan_next(&scan, true))
 			read_block(&scan, block);
 		else
 			break;
@@ -268,11 +165,11 @@ search_blocks(Snapshot snapshot, bool (*reached) (const AlBlock *block,
 		else
 			low = middle + 1;
 	}
-	seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, low);
-	found = al_ledger_scan_next(&scan, true);
+	al_tablescan_seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, low);
+	found = al_tablescan_next(&scan, true);
 	if (found)
 		read_block(&scan, block);
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -320,19 +217,19 @@ static void
 read_generation(AlTableScan *scan, AlGeneration *result)
 {
 	bool		isnull;
-	Datum		id = get(scan, AL_GENERATION_RECORD_ID, &isnull);
+	Datum		id = slot_getattr(scan->slot, AL_GENERATION_RECORD_ID, &isnull);
 
-	result->generation = get_int32(scan, AL_GENERATION_GENERATION);
-	result->first_leaf = get_int64(scan, AL_GENERATION_FIRST_LEAF);
+	result->generation = al_tablescan_int32(scan, AL_GENERATION_GENERATION);
+	result->first_leaf = al_tablescan_int64(scan, AL_GENERATION_FIRST_LEAF);
 	result->system_identifier = get_system(scan, AL_GENERATION_SYSTEM);
-	result->database = get_int32(scan, AL_GENERATION_DATABASE);
-	result->origin = get_text(scan, AL_GENERATION_ORIGIN);
+	result->database = al_tablescan_int32(scan, AL_GENERATION_DATABASE);
+	result->origin = al_tablescan_text(scan, AL_GENERATION_ORIGIN);
 	if (result->origin == NULL)
 		result->origin = pstrdup("");
 	result->has_record = !isnull;
 	if (!isnull)
 		result->record_id = *DatumGetUUIDP(id);
-	result->previous = get_text(scan, AL_GENERATION_PREVIOUS);
+	result->previous = al_tablescan_text(scan, AL_GENERATION_PREVIOUS);
 }
 
 bool
@@ -342,15 +239,15 @@ al_ledger_generation(Snapshot snapshot, int generation, AlGeneration *result)
 	ScanKeyData key;
 	bool		found;
 
-	al_ledger_scan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 1,
+	al_tablescan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 1,
 						 snapshot);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(generation));
 	index_rescan(scan.desc, &key, 1, NULL, 0);
-	found = al_ledger_scan_next(&scan, true);
+	found = al_tablescan_next(&scan, true);
 	if (found)
 		read_generation(&scan, result);
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -360,12 +257,12 @@ al_ledger_last_generation(Snapshot snapshot, AlGeneration *result)
 	AlTableScan scan;
 	bool		found;
 
-	al_ledger_scan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 0,
+	al_tablescan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 0,
 						 snapshot);
-	found = al_ledger_scan_next(&scan, false);
+	found = al_tablescan_next(&scan, false);
 	if (found)
 		read_generation(&scan, result);
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -376,8 +273,8 @@ void
 al_ledger_bundles_begin(AlTableScan *scan, Snapshot snapshot,
 						int64 first_leaf)
 {
-	al_ledger_scan_begin(scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
-	seek_int8(scan, BTGreaterEqualStrategyNumber, F_INT8GE, first_leaf);
+	al_tablescan_begin(scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
+	al_tablescan_seek_int8(scan, BTGreaterEqualStrategyNumber, F_INT8GE, first_leaf);
 }
 
 /* The bytes of a column, which must be so many; NULL if they are not. */
@@ -385,7 +282,7 @@ static const char *
 get_bytes(AlTableScan *scan, AttrNumber column, Size size, bytea **detoasted)
 {
 	bool		isnull;
-	Datum		value = get(scan, column, &isnull);
+	Datum		value = slot_getattr(scan->slot, column, &isnull);
 
 	*detoasted = NULL;
 	if (isnull)
@@ -408,11 +305,11 @@ al_ledger_bundles_next(AlTableScan *scan, AlBundle *bundle)
 	const char *inner;
 	int			count;
 
-	if (!al_ledger_scan_next(scan, true))
+	if (!al_tablescan_next(scan, true))
 		return false;
-	bundle->first_leaf = get_int64(scan, AL_BUNDLE_FIRST_LEAF);
+	bundle->first_leaf = al_tablescan_int64(scan, AL_BUNDLE_FIRST_LEAF);
 	bundle->count = 0;
-	count = get_int32(scan, AL_BUNDLE_LEAVES);
+	count = al_tablescan_int32(scan, AL_BUNDLE_LEAVES);
 	if (count < 1 || bundle->first_leaf < 0 ||
 		count > AL_BUNDLE_MAX - bundle->first_leaf % AL_BUNDLE_MAX)
 		return true;
@@ -451,19 +348,19 @@ al_ledger_leaf(Snapshot snapshot, int64 number, AlLeaf *leaf)
 	AlBundle   *bundle = palloc(sizeof(AlBundle));
 	bool		found = false;
 
-	al_ledger_scan_begin(&scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
-	seek_int8(&scan, BTLessEqualStrategyNumber, F_INT8LE, number);
-	if (al_ledger_scan_next(&scan, false))
+	al_tablescan_begin(&scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
+	al_tablescan_seek_int8(&scan, BTLessEqualStrategyNumber, F_INT8LE, number);
+	if (al_tablescan_next(&scan, false))
 	{
-		int64		first = get_int64(&scan, AL_BUNDLE_FIRST_LEAF);
+		int64		first = al_tablescan_int64(&scan, AL_BUNDLE_FIRST_LEAF);
 
-		seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, first);
+		al_tablescan_seek_int8(&scan, BTGreaterEqualStrategyNumber, F_INT8GE, first);
 		found = al_ledger_bundles_next(&scan, bundle) &&
 			number - bundle->first_leaf < bundle->count;
 		if (found)
 			*leaf = bundle->leaves[number - bundle->first_leaf];
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	pfree(bundle);
 	return found;
 }
@@ -476,11 +373,11 @@ find_id(Snapshot snapshot, const pg_uuid_t *id, int64 first, int64 end)
 	int64		found = -1;
 
 	al_ledger_bundles_begin(&scan, snapshot, first);
-	while (found < 0 && al_ledger_scan_next(&scan, true))
+	while (found < 0 && al_tablescan_next(&scan, true))
 	{
-		int64		bundle = get_int64(&scan, AL_BUNDLE_FIRST_LEAF);
+		int64		bundle = al_tablescan_int64(&scan, AL_BUNDLE_FIRST_LEAF);
 		bool		isnull;
-		Datum		value = get(&scan, AL_BUNDLE_IDS, &isnull);
+		Datum		value = slot_getattr(scan.slot, AL_BUNDLE_IDS, &isnull);
 		bytea	   *ids;
 
 		if (bundle >= end)
@@ -499,7 +396,7 @@ find_id(Snapshot snapshot, const pg_uuid_t *id, int64 first, int64 end)
 		if ((Pointer) ids != DatumGetPointer(value))
 			pfree(ids);
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -508,7 +405,7 @@ static bool
 begins_above(AlTableScan *scan, const pg_uuid_t *id)
 {
 	bool		isnull;
-	Datum		value = get(scan, AL_BUNDLE_IDS, &isnull);
+	Datum		value = slot_getattr(scan->slot, AL_BUNDLE_IDS, &isnull);
 	bytea	   *ids;
 
 	if (isnull)
@@ -529,25 +426,25 @@ guess_bundle(Snapshot snapshot, const pg_uuid_t *id, int64 first, int64 end)
 	int64		guess = first;
 	int64		low = first;
 
-	al_ledger_scan_begin(&scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
+	al_tablescan_begin(&scan, AL_BUNDLES, AL_BUNDLE_FIRST_LEAF, 1, snapshot);
 	while (low < end)
 	{
 		int64		middle = low + (end - low) / 2;
 		int64		bundle;
 
-		seek_int8(&scan, BTLessEqualStrategyNumber, F_INT8LE, middle);
-		if (!al_ledger_scan_next(&scan, false))
+		al_tablescan_seek_int8(&scan, BTLessEqualStrategyNumber, F_INT8LE, middle);
+		if (!al_tablescan_next(&scan, false))
 			break;
-		bundle = get_int64(&scan, AL_BUNDLE_FIRST_LEAF);
+		bundle = al_tablescan_int64(&scan, AL_BUNDLE_FIRST_LEAF);
 		if (bundle < low || begins_above(&scan, id))
 			end = Min(bundle, middle);
 		else
 		{
 			guess = bundle;
-			low = bundle + Max(get_int32(&scan, AL_BUNDLE_LEAVES), 1);
+			low = bundle + Max(al_tablescan_int32(&scan, AL_BUNDLE_LEAVES), 1);
 		}
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return guess;
 }
 
@@ -642,7 +539,7 @@ al_ledger_ids_load(Snapshot snapshot, int64 end, AlIdSet *set)
 		for (int i = 0; i < bundle->count && set->count < room; i++)
 			set->ids[set->count++] = bundle->leaves[i].id;
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	pfree(bundle);
 	qsort(set->ids, set->count, sizeof(pg_uuid_t), compare_ids);
 }
@@ -666,9 +563,9 @@ al_ledger_moved_at(Snapshot snapshot)
 	int64		moved = -1;
 	AlBlock		block;
 
-	al_ledger_scan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 0,
+	al_tablescan_begin(&scan, AL_GENERATIONS, AL_GENERATION_GENERATION, 0,
 						 snapshot);
-	while (al_ledger_scan_next(&scan, true))
+	while (al_tablescan_next(&scan, true))
 	{
 		AlGeneration generation;
 
@@ -678,7 +575,7 @@ al_ledger_moved_at(Snapshot snapshot)
 			moved = generation.first_leaf;
 		system_identifier = generation.system_identifier;
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return moved >= 0 && al_ledger_block_of_leaf(snapshot, moved, &block) ?
 		block.sealed_at : DT_NOBEGIN;
 }
@@ -711,7 +608,7 @@ read_window(AlLedgerTree *tree, int64 window)
 		   bundle->count > 0)
 		for (int i = 0; i < bundle->count; i++)
 			al_leaf_hash(&bundle->leaves[i], &tree->hashes[tree->count++]);
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	pfree(bundle);
 }
 
@@ -721,7 +618,7 @@ seek_node(AlTableScan *scan, Snapshot snapshot, unsigned level, int64 index)
 {
 	ScanKeyData keys[2];
 
-	al_ledger_scan_begin(scan, AL_NODES, AL_NODE_LEVEL, 2, snapshot);
+	al_tablescan_begin(scan, AL_NODES, AL_NODE_LEVEL, 2, snapshot);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(level));
 	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE,
@@ -737,10 +634,10 @@ fetch_nodes(AlLedgerTree *tree, unsigned level, uint64 first, unsigned count,
 	unsigned	got = 0;
 
 	seek_node(&scan, tree->snapshot, level, first);
-	while (got < count && al_ledger_scan_next(&scan, true) &&
-		   get_int64(&scan, AL_NODE_INDEX) == first + got)
-		get_hash(&scan, AL_NODE_HASH, &hashes[got++]);
-	al_ledger_scan_end(&scan);
+	while (got < count && al_tablescan_next(&scan, true) &&
+		   al_tablescan_int64(&scan, AL_NODE_INDEX) == first + got)
+		al_tablescan_hash(&scan, AL_NODE_HASH, &hashes[got++]);
+	al_tablescan_end(&scan);
 	if (got < count)
 		return al_status_fail(err, AL_INVALID,
 							  "node " INT64_FORMAT " of level %u is missing",
@@ -756,9 +653,9 @@ al_ledger_node_from(Snapshot snapshot, unsigned level, int64 index)
 	int64		found = -1;
 
 	seek_node(&scan, snapshot, level, index);
-	if (al_ledger_scan_next(&scan, true))
-		found = get_int64(&scan, AL_NODE_INDEX);
-	al_ledger_scan_end(&scan);
+	if (al_tablescan_next(&scan, true))
+		found = al_tablescan_int64(&scan, AL_NODE_INDEX);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -794,28 +691,22 @@ bool
 al_ledger_erased(Snapshot snapshot, const pg_uuid_t *id)
 {
 	AlTableScan scan;
-	ScanKeyData key;
-	char	   *id_text = DatumGetCString(DirectFunctionCall1(uuid_out,
-															  UUIDPGetDatum(id)));
 	bool		found = false;
 
-	al_ledger_scan_begin(&scan, AL_OBJECTS, AL_OBJECT_ENTITY_KEY, 1,
-						 snapshot);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
-				CStringGetTextDatum(id_text));
-	key.sk_collation = scan.index->rd_indcollation[0];
-	index_rescan(scan.desc, &key, 1, NULL, 0);
-	while (!found && al_ledger_scan_next(&scan, true))
+	al_tablescan_begin(&scan, AL_OBJECTS, AL_OBJECT_ENTITY_KEY, 1, snapshot);
+	al_tablescan_seek_text(&scan, DatumGetCString(DirectFunctionCall1(uuid_out,
+																	  UUIDPGetDatum(id))));
+	while (!found && al_tablescan_next(&scan, true))
 	{
-		char	   *entity = get_text(&scan, AL_OBJECT_ENTITY);
+		char	   *entity = al_tablescan_text(&scan, AL_OBJECT_ENTITY);
 
 		found = entity != NULL &&
-			strcmp(get_text(&scan, AL_OBJECT_OPERATION), "ddl") == 0 &&
-			strcmp(get_text(&scan, AL_OBJECT_SCHEMA_NAME), "audit") == 0 &&
-			strcmp(get_text(&scan, AL_OBJECT_DAO_NAME), "ledger") == 0 &&
+			al_tablescan_is(&scan, AL_OBJECT_OPERATION, "ddl") &&
+			al_tablescan_is(&scan, AL_OBJECT_SCHEMA_NAME, "audit") &&
+			al_tablescan_is(&scan, AL_OBJECT_DAO_NAME, "ledger") &&
 			strncmp(entity, "{\"event\":\"erase\"", 16) == 0;
 	}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	return found;
 }
 
@@ -835,11 +726,11 @@ al_ledger_record(Snapshot snapshot, const pg_uuid_t *id, AlStream *stream,
 		ScanKeyData key;
 		bool		found;
 
-		al_ledger_scan_begin(&scan, s, columns[s], 1, snapshot);
+		al_tablescan_begin(&scan, s, columns[s], 1, snapshot);
 		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ,
 					UUIDPGetDatum(id));
 		index_rescan(scan.desc, &key, 1, NULL, 0);
-		found = al_ledger_scan_next(&scan, true);
+		found = al_tablescan_next(&scan, true);
 		if (found)
 		{
 			*stream = s;
@@ -848,7 +739,7 @@ al_ledger_record(Snapshot snapshot, const pg_uuid_t *id, AlStream *stream,
 			scan.slot = MakeSingleTupleTableSlot(RelationGetDescr(scan.rel),
 												 &TTSOpsVirtual);
 		}
-		al_ledger_scan_end(&scan);
+		al_tablescan_end(&scan);
 		if (found)
 			return true;
 	}

@@ -21,7 +21,7 @@
 #include "core/merkle.h"
 
 #include "leaf.h"
-#include "store.h"
+#include "tablescan.h"
 
 /* The server's type pg_snapshot. */
 typedef struct AlTxids
@@ -70,16 +70,6 @@ typedef struct AlBundle
 	AlLeaf		leaves[AL_BUNDLE_MAX];
 } AlBundle;
 
-/* Rows of one table in the order of an index. */
-typedef struct AlTableScan
-{
-	MemoryContext context;		/* in which the scan was begun */
-	Relation	rel;
-	Relation	index;
-	struct IndexScanDescData *desc;
-	TupleTableSlot *slot;
-} AlTableScan;
-
 /* What al_ledger_fetch() needs; begin with al_ledger_tree_begin(). */
 typedef struct AlLedgerTree
 {
@@ -88,12 +78,6 @@ typedef struct AlLedgerTree
 	int			count;
 	AlHash		hashes[AL_MERKLE_TILE_WIDTH];
 } AlLedgerTree;
-
-extern void al_ledger_scan_begin(AlTableScan *scan, AlStream table,
-								 AttrNumber column, int nkeys,
-								 Snapshot snapshot);
-extern bool al_ledger_scan_next(AlTableScan *scan, bool forward);
-extern void al_ledger_scan_end(AlTableScan *scan);
 
 extern bool al_ledger_txid_visible(const AlTxids *txids, uint64 txid);
 extern bool al_ledger_last_block(Snapshot snapshot, AlBlock *block);

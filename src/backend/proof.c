@@ -285,7 +285,7 @@ emit_entries(Snapshot snapshot, const AlTile *tile, AlTileSink sink,
 			appendBinaryStringInfo(&out, (char *) entry.bytes,
 								   sizeof(entry.bytes));
 		}
-	al_ledger_scan_end(&scan);
+	al_tablescan_end(&scan);
 	emit_tile(tile, out.data, out.len, sink, arg);
 }
 

@@ -163,5 +163,5 @@ al_verify_tree_rest(AlVerifyTree *tree, const AlBlock *last)
 void
 al_verify_tree_end(AlVerifyTree *tree)
 {
-	al_ledger_scan_end(&tree->bundles);
+	al_tablescan_end(&tree->bundles);
 }

@@ -19,7 +19,7 @@ my @floors = (
 	[qw(keys filter exclude context)],
 	[qw(rowjson)],
 	[qw(store tracking)],
-	[qw(keylog leaf)],
+	[qw(keylog leaf tablescan)],
 	[qw(record ledger)],
 	[qw(harvest)],
 	[qw(checkpoint_file knownkeys)],
