@@ -35,6 +35,7 @@
 #include "anchor.h"
 #include "checkpoint.h"
 #include "glue.h"
+#include "tablescan.h"
 
 #define KIND "rfc3161"
 #define RECENT_BLOCKS 1000		/* searched when no size is given */

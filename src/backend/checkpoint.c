@@ -21,6 +21,7 @@
 #include "checkpoint.h"
 #include "glue.h"
 #include "notetext.h"
+#include "tablescan.h"
 
 /* Reads a checkpoint, signed or not; says nothing about signatures. */
 bool
@@ -55,7 +56,7 @@ al_checkpoint_lines(Snapshot snapshot, const AlBlock *block)
 
 	initStringInfo(&lines);
 	al_tablescan_begin(&scan, AL_CHECKPOINT_SIGNATURES, AL_SIGNATURE_SIZE,
-						 2, snapshot);
+					   2, snapshot);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(block->size));
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ,

@@ -32,6 +32,7 @@
 #include "guc.h"
 #include "keys.h"
 #include "knownkeys.h"
+#include "locate.h"
 #include "notetext.h"
 #include "publish.h"
 #include "rowjson.h"
@@ -473,8 +474,8 @@ al_custody_erase(const pg_uuid_t *id, const char *reason)
 	require_reason(reason);
 	PreventCommandIfReadOnly("audit.erase()");
 	snapshot = al_seal_snapshot();
-	leaf = al_ledger_find(snapshot, id);
-	if (!al_ledger_record(snapshot, id, &stream, &slot))
+	leaf = al_locate_leaf(snapshot, id);
+	if (!al_locate_record(snapshot, id, &stream, &slot))
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("record \"%s\" does not exist", id_text)));

@@ -29,7 +29,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "bundles.h"
 #include "export.h"
+#include "locate.h"
 #include "record.h"
 
 #define BATCH_LEAVES 256
@@ -107,18 +109,14 @@ find_record(AlExport *export, AlTableScan *scans, AlExported *out)
 {
 	for (int s = 0; s < AL_STREAMS; s++)
 	{
-		ScanKeyData key;
-
-		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ,
-					UUIDPGetDatum(&out->leaf.id));
-		index_rescan(scans[s].desc, &key, 1, NULL, 0);
+		al_tablescan_seek_id(&scans[s], &out->leaf.id);
 		if (al_tablescan_next(&scans[s], true))
 		{
 			read_record(out, s, scans[s].slot);
 			return;
 		}
 	}
-	out->state = al_ledger_erased(export->snapshot, &out->leaf.id) ?
+	out->state = al_locate_erasure(export->snapshot, &out->leaf.id) ?
 		AL_EXPORT_ERASED : AL_EXPORT_MISSING;
 }
 
@@ -162,11 +160,11 @@ load_batch(AlExport *export)
 	old = MemoryContextSwitchTo(export->context);
 	export->count = export->given = 0;
 	bundle = palloc(sizeof(AlBundle));
-	al_ledger_bundles_begin(&bundles, export->snapshot,
-							export->next - export->next % AL_MERKLE_TILE_WIDTH);
+	al_bundles_begin(&bundles, export->snapshot,
+					 export->next - export->next % AL_MERKLE_TILE_WIDTH);
 	for (int s = 0; s < AL_STREAMS; s++)
 		al_tablescan_begin(&scans[s], s, id_columns[s], 1, export->snapshot);
-	while (room && (room = al_ledger_bundles_next(&bundles, bundle)))
+	while (room && (room = al_bundles_next(&bundles, bundle)))
 	{
 		int64		skip = Max(export->next - bundle->first_leaf, 0);
 

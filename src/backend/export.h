@@ -6,6 +6,7 @@
 #ifndef AUDIT_LOG_EXPORT_H
 #define AUDIT_LOG_EXPORT_H
 
+#include "leaf.h"
 #include "ledger.h"
 
 typedef struct AlExport AlExport;

@@ -6,6 +6,7 @@
 #ifndef AUDIT_LOG_HARVEST_H
 #define AUDIT_LOG_HARVEST_H
 
+#include "leaf.h"
 #include "ledger.h"
 
 typedef struct AlHarvest AlHarvest;

@@ -12,8 +12,6 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
 
 #include "knownkeys.h"
 #include "notetext.h"

@@ -19,9 +19,12 @@
 #include "core/base64.h"
 
 #include "anchor.h"
+#include "bundles.h"
 #include "checkpoint.h"
 #include "glue.h"
+#include "locate.h"
 #include "proof.h"
+#include "storedtree.h"
 
 /* The snapshot of one answer: what the caller's statement sees. */
 static Snapshot
@@ -105,7 +108,7 @@ al_proof_timestamp_request(int64 size, uint8 *request)
 int64
 al_proof_leaf(const pg_uuid_t *id)
 {
-	return al_ledger_find(statement_snapshot(), id);
+	return al_locate_leaf(statement_snapshot(), id);
 }
 
 /*
@@ -122,10 +125,10 @@ leaf_secrets(Snapshot snapshot, const pg_uuid_t *id, int64 number)
 	char	   *salt_text = "-";
 	char	   *txid = "-";
 
-	if (!al_ledger_leaf(snapshot, number, &leaf))
+	if (!al_bundles_leaf(snapshot, number, &leaf))
 		return NULL;
 	if (leaf.expire > al_leaf_unix_time(GetCurrentStatementStartTimestamp()) &&
-		al_ledger_record(snapshot, id, &stream, &slot))
+		al_locate_record(snapshot, id, &stream, &slot))
 	{
 		bool		isnull;
 		Datum		salt = slot_getattr(slot, stream == AL_OBJECTS ?
@@ -155,7 +158,7 @@ al_proof_inclusion(const pg_uuid_t *id, int64 size)
 	Snapshot	snapshot = statement_snapshot();
 	AlBlock		block;
 	int64		leaf;
-	AlLedgerTree tree;
+	AlStoredTree tree;
 	AlMerkleProof proof;
 	AlBuf		out = {0};
 	AlError		err = {{0}};
@@ -164,7 +167,7 @@ al_proof_inclusion(const pg_uuid_t *id, int64 size)
 	char	   *extra;
 
 	find_block(snapshot, size, &block);
-	leaf = al_ledger_find(snapshot, id);
+	leaf = al_locate_leaf(snapshot, id);
 	if (leaf < 0 || leaf >= block.size)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
@@ -173,9 +176,9 @@ al_proof_inclusion(const pg_uuid_t *id, int64 size)
 															UUIDPGetDatum(id)))),
 				 errhint("Records are sealed after they are committed; see audit.wait_sealed().")));
 	note = note_of(snapshot, &block);
-	al_ledger_tree_begin(&tree, snapshot);
+	al_storedtree_begin(&tree, snapshot);
 	al_glue_check(al_merkle_prove_inclusion(al_leaf_sha256(), leaf,
-											block.size, al_ledger_fetch,
+											block.size, al_storedtree_fetch,
 											&tree, &proof, &err), &err);
 	extra = leaf_secrets(snapshot, id, leaf);
 	status = al_tlog_format_proof(leaf, &proof, extra,
@@ -188,7 +191,7 @@ static void
 prove_consistency(Snapshot snapshot, int64 old_size, int64 size,
 				  StringInfo out)
 {
-	AlLedgerTree tree;
+	AlStoredTree tree;
 	AlMerkleProof proof;
 	AlError		err = {{0}};
 
@@ -197,9 +200,9 @@ prove_consistency(Snapshot snapshot, int64 old_size, int64 size,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("old size must be between 0 and " INT64_FORMAT,
 						size)));
-	al_ledger_tree_begin(&tree, snapshot);
+	al_storedtree_begin(&tree, snapshot);
 	al_glue_check(al_merkle_prove_consistency(al_leaf_sha256(), old_size,
-											  size, al_ledger_fetch, &tree,
+											  size, al_storedtree_fetch, &tree,
 											  &proof, &err), &err);
 	for (int i = 0; i < proof.count; i++)
 	{
@@ -272,9 +275,8 @@ emit_entries(Snapshot snapshot, const AlTile *tile, AlTileSink sink,
 	unsigned	n = 0;
 
 	initStringInfo(&out);
-	al_ledger_bundles_begin(&scan, snapshot,
-							tile->index * AL_MERKLE_TILE_WIDTH);
-	while (n < tile->width && al_ledger_bundles_next(&scan, bundle))
+	al_bundles_begin(&scan, snapshot, tile->index * AL_MERKLE_TILE_WIDTH);
+	while (n < tile->width && al_bundles_next(&scan, bundle))
 		for (int i = 0; i < bundle->count && n < tile->width; i++, n++)
 		{
 			uint16		len = pg_hton16(AL_SHA256_LEN);
@@ -290,15 +292,16 @@ emit_entries(Snapshot snapshot, const AlTile *tile, AlTileSink sink,
 }
 
 static void
-emit_hashes(AlLedgerTree *tree, const AlTile *tile, AlTileSink sink,
+emit_hashes(AlStoredTree *tree, const AlTile *tile, AlTileSink sink,
 			void *arg)
 {
 	AlHash		hashes[AL_MERKLE_TILE_WIDTH];
 	AlError		err = {{0}};
 
-	al_glue_check(al_ledger_fetch(tree, tile->level * AL_MERKLE_TILE_HEIGHT,
-								  tile->index * AL_MERKLE_TILE_WIDTH,
-								  tile->width, hashes, &err), &err);
+	al_glue_check(al_storedtree_fetch(tree,
+									  tile->level * AL_MERKLE_TILE_HEIGHT,
+									  tile->index * AL_MERKLE_TILE_WIDTH,
+									  tile->width, hashes, &err), &err);
 	emit_tile(tile, hashes, tile->width * sizeof(AlHash), sink, arg);
 }
 
@@ -311,7 +314,7 @@ al_proof_tiles(int64 from, AlTileSink sink, void *arg)
 {
 	Snapshot	snapshot = statement_snapshot();
 	AlBlock		last;
-	AlLedgerTree *tree = palloc(sizeof(AlLedgerTree));
+	AlStoredTree *tree = palloc(sizeof(AlStoredTree));
 
 	if (!al_ledger_last_block(snapshot, &last))
 		no_ledger();
@@ -320,7 +323,7 @@ al_proof_tiles(int64 from, AlTileSink sink, void *arg)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("size must be between 0 and " INT64_FORMAT,
 						last.size)));
-	al_ledger_tree_begin(tree, snapshot);
+	al_storedtree_begin(tree, snapshot);
 	for (unsigned level = 0;; level++)
 	{
 		int			shift = level * AL_MERKLE_TILE_HEIGHT;
@@ -358,7 +361,7 @@ al_proof_tile(const char *path, AlTileSink sink, void *arg)
 {
 	Snapshot	snapshot = statement_snapshot();
 	AlBlock		last;
-	AlLedgerTree *tree = palloc(sizeof(AlLedgerTree));
+	AlStoredTree *tree = palloc(sizeof(AlStoredTree));
 	AlTile		tile;
 	int			shift;
 	int64		nodes;
@@ -371,7 +374,7 @@ al_proof_tile(const char *path, AlTileSink sink, void *arg)
 	if (tile.index > nodes / AL_MERKLE_TILE_WIDTH ||
 		tile.index * AL_MERKLE_TILE_WIDTH + tile.width > nodes)
 		return false;
-	al_ledger_tree_begin(tree, snapshot);
+	al_storedtree_begin(tree, snapshot);
 	if (tile.entries)
 		emit_entries(snapshot, &tile, sink, arg);
 	else

@@ -44,6 +44,7 @@
 #include "guc.h"
 #include "ids.h"
 #include "ledger.h"
+#include "locate.h"
 #include "purge.h"
 
 #define PURGE_EXTRA 8			/* records removed beyond twice the added */
@@ -136,7 +137,7 @@ sealed_elsewhere(const pg_uuid_t *id)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool		sealed = al_ledger_find(snapshot, id) >= 0;
+	bool		sealed = al_locate_leaf(snapshot, id) >= 0;
 
 	UnregisterSnapshot(snapshot);
 	MemoryContextSwitchTo(old);

@@ -48,6 +48,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "bundles.h"
 #include "checkpoint.h"
 #include "checkpoint_file.h"
 #include "forkguard.h"
@@ -55,8 +56,10 @@
 #include "guc.h"
 #include "harvest.h"
 #include "ids.h"
+#include "locate.h"
 #include "publish.h"
 #include "seal.h"
+#include "storedtree.h"
 
 #define WRITE_BUNDLES 16		/* rows written at a time */
 #define WRITE_NODES 256
@@ -394,7 +397,7 @@ check_place(const AlGeneration *generation)
 static void
 begin_tree(Sealer *sealer, Snapshot snapshot, const AlBlock *last)
 {
-	AlLedgerTree *tree;
+	AlStoredTree *tree;
 	AlHash		root;
 	AlError		err = {{0}};
 
@@ -410,10 +413,10 @@ begin_tree(Sealer *sealer, Snapshot snapshot, const AlBlock *last)
 		sealer->frontier = kept;
 		return;
 	}
-	tree = palloc(sizeof(AlLedgerTree));
-	al_ledger_tree_begin(tree, snapshot);
+	tree = palloc(sizeof(AlStoredTree));
+	al_storedtree_begin(tree, snapshot);
 	al_glue_check(al_merkle_restore(al_leaf_sha256(), last->size,
-									al_ledger_fetch, tree,
+									al_storedtree_fetch, tree,
 									&sealer->frontier, &err), &err);
 	al_glue_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier, &root),
 				  NULL);
@@ -447,7 +450,7 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 		TupleTableSlot *slot;
 		AlLeaf		leaf;
 
-		if (al_ledger_record(snapshot, &generation->record_id, &stream,
+		if (al_locate_record(snapshot, &generation->record_id, &stream,
 							 &slot))
 		{
 			/* The next block would take it again, with its transaction. */
@@ -463,7 +466,7 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 		}
 	}
 	if (moved)
-		al_ledger_ids_load(snapshot, last->size, &sealed);
+		al_bundles_ids(snapshot, last->size, &sealed);
 	al_harvest_block(harvest, last->number > 0 && !moved ? last->snapshot :
 					 NULL, moved ? all_txids() : block->snapshot);
 	while ((record = al_harvest_next(harvest, 0)) != NULL)
@@ -472,10 +475,10 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 
 		if (first && memcmp(id, first, UUID_LEN) == 0)
 			continue;
-		if (moved && al_ledger_ids_has(&sealed, id))
+		if (moved && al_bundles_ids_have(&sealed, id))
 			continue;
 		if (moved_at != DT_NOBEGIN && al_ids_time(id) <= moved_at &&
-			al_ledger_find(snapshot, id) >= 0)
+			al_locate_leaf(snapshot, id) >= 0)
 			continue;
 		append_leaf(sealer, &record->leaf);
 	}

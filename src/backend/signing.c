@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "utils/memutils.h"
 
 #include "checkpoint.h"
 #include "glue.h"
@@ -104,7 +103,8 @@ al_signing_next_path(void)
 static AlKey *
 next_key(const AlKnownKeys *known, const AlGeneration *generation)
 {
-	AlKey	   *key = al_signing_hold(al_keys_load_ledger(al_signing_next_path()));
+	const char *path = al_signing_next_path();
+	AlKey	   *key = al_signing_hold(al_keys_load_ledger(path));
 	AlNoteKey	named;
 
 	if (key == NULL ||
@@ -149,7 +149,7 @@ retire_keys(const AlKnownKeys *known, const AlPublicKey *next,
 		if (known->own[i] && known->last_size[i] < 0 &&
 			al_crypto_key_kind(key) == AL_KEY_ED25519 && !same_key(key, next))
 			al_knownkeys_add(&known->keys[i], true, block->size,
-								  block->size);
+							 block->size);
 	}
 }
 

@@ -27,7 +27,7 @@
  */
 void
 al_tablescan_begin(AlTableScan *scan, AlStream table, AttrNumber column,
-					 int nkeys, Snapshot snapshot)
+				   int nkeys, Snapshot snapshot)
 {
 	/* Few records have no entity key, and none of them is searched by it. */
 	bool		whole = table != AL_OBJECTS || column != AL_OBJECT_ENTITY_KEY;
@@ -86,6 +86,17 @@ al_tablescan_seek_text(AlTableScan *scan, const char *value)
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(value));
 	key.sk_collation = scan->index->rd_indcollation[0];
+	index_rescan(scan->desc, &key, 1, NULL, 0);
+}
+
+/* Goes to the row whose indexed column is an id. */
+void
+al_tablescan_seek_id(AlTableScan *scan, const pg_uuid_t *value)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ,
+				UUIDPGetDatum(value));
 	index_rescan(scan->desc, &key, 1, NULL, 0);
 }
 

@@ -9,6 +9,7 @@
 #include "access/stratnum.h"
 #include "executor/tuptable.h"
 #include "utils/snapshot.h"
+#include "utils/uuid.h"
 
 #include "core/merkle.h"
 
@@ -29,6 +30,7 @@ extern void al_tablescan_begin(AlTableScan *scan, AlStream table,
 extern void al_tablescan_seek_int8(AlTableScan *scan, StrategyNumber strategy,
 								   RegProcedure procedure, int64 value);
 extern void al_tablescan_seek_text(AlTableScan *scan, const char *value);
+extern void al_tablescan_seek_id(AlTableScan *scan, const pg_uuid_t *value);
 extern bool al_tablescan_next(AlTableScan *scan, bool forward);
 extern void al_tablescan_end(AlTableScan *scan);
 

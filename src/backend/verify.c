@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "bundles.h"
 #include "verify.h"
 #include "verify_checkpoints.h"
 #include "verify_records.h"
@@ -77,7 +78,7 @@ first_of_generation(Verifier *v, const AlBlock *previous, const AlBlock *block)
 	if (!al_ledger_generation(v->snapshot, block->generation, &generation))
 		return NULL;
 	if (!generation.has_record ||
-		!al_ledger_leaf(v->snapshot, block->first_leaf, &leaf) ||
+		!al_bundles_leaf(v->snapshot, block->first_leaf, &leaf) ||
 		memcmp(&leaf.id, &generation.record_id, UUID_LEN) != 0)
 	{
 		find(v, "generation", block->first_leaf,

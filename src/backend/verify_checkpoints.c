@@ -13,6 +13,7 @@
 #include "anchor.h"
 #include "checkpoint_file.h"
 #include "glue.h"
+#include "leaf.h"
 #include "notetext.h"
 #include "verify_checkpoints.h"
 
@@ -156,7 +157,7 @@ al_verify_checkpoints_stamps(AlVerifyCheckpoints *checks, int64 from,
  */
 void
 al_verify_checkpoints_note(AlVerifyCheckpoints *checks, const char *note,
-						   const char *what, AlLedgerTree *tree,
+						   const char *what, AlStoredTree *tree,
 						   const AlBlock *last)
 {
 	AlCheckpoint checkpoint;
@@ -171,7 +172,8 @@ al_verify_checkpoints_note(AlVerifyCheckpoints *checks, const char *note,
 		return;
 	}
 	if (al_note_verify(note, strlen(note), checks->keys.keys,
-					   checks->keys.count, &parts, NULL, &err) == AL_MISMATCH &&
+					   checks->keys.count, &parts, NULL,
+					   &err) == AL_MISMATCH &&
 		strstr(err.reason, "does not match"))
 		find(checks, "signature", checkpoint.size,
 			 psprintf("%s: %s", what, al_notetext_show(err.reason)));
@@ -182,8 +184,8 @@ al_verify_checkpoints_note(AlVerifyCheckpoints *checks, const char *note,
 					  what, checkpoint.size, last->size));
 		return;
 	}
-	if (al_merkle_restore(al_leaf_sha256(), checkpoint.size, al_ledger_fetch,
-						  tree, &frontier, &err) != AL_OK)
+	if (al_merkle_restore(al_leaf_sha256(), checkpoint.size,
+						  al_storedtree_fetch, tree, &frontier, &err) != AL_OK)
 	{
 		find(checks, "checkpoint", checkpoint.size,
 			 psprintf("%s cannot be compared: %s", what, err.reason));
@@ -197,7 +199,7 @@ al_verify_checkpoints_note(AlVerifyCheckpoints *checks, const char *note,
 
 /* Compares the checkpoint file of the last generation, if there is one. */
 void
-al_verify_checkpoints_file(AlVerifyCheckpoints *checks, AlLedgerTree *tree,
+al_verify_checkpoints_file(AlVerifyCheckpoints *checks, AlStoredTree *tree,
 						   const AlBlock *last)
 {
 	AlGeneration generation;

@@ -9,6 +9,7 @@
 #include "checkpoint.h"
 #include "findings.h"
 #include "knownkeys.h"
+#include "storedtree.h"
 
 typedef struct AlVerifyCheckpoints
 {
@@ -30,10 +31,10 @@ extern void al_verify_checkpoints_stamps(AlVerifyCheckpoints *checks,
 										 int64 from, int64 to);
 extern void al_verify_checkpoints_note(AlVerifyCheckpoints *checks,
 									   const char *note, const char *what,
-									   AlLedgerTree *tree,
+									   AlStoredTree *tree,
 									   const AlBlock *last);
 extern void al_verify_checkpoints_file(AlVerifyCheckpoints *checks,
-									   AlLedgerTree *tree,
+									   AlStoredTree *tree,
 									   const AlBlock *last);
 extern void al_verify_checkpoints_end(AlVerifyCheckpoints *checks);
 

@@ -16,7 +16,9 @@
 #include "access/transam.h"
 #include "utils/timestamp.h"
 
+#include "bundles.h"
 #include "ids.h"
+#include "locate.h"
 #include "verify_records.h"
 
 static void
@@ -53,9 +55,10 @@ al_verify_records_begin(AlVerifyRecords *records, Snapshot snapshot,
 static char *
 time_text(int64 unix_us)
 {
-	return pstrdup(timestamptz_to_str(unix_us -
-									  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-									  USECS_PER_DAY));
+	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+	USECS_PER_DAY;
+
+	return pstrdup(timestamptz_to_str(unix_us - epoch));
 }
 
 static void
@@ -81,7 +84,7 @@ record_of(AlVerifyRecords *records, const AlLeaf *leaf, AlLeaf *record,
 	AlStream	stream;
 	TupleTableSlot *slot;
 
-	if (!al_ledger_record(records->snapshot, &leaf->id, &stream, &slot))
+	if (!al_locate_record(records->snapshot, &leaf->id, &stream, &slot))
 		return false;
 	al_leaf_make(stream, slot, record);
 	*txid = al_leaf_txid(stream, slot);
@@ -107,7 +110,7 @@ missing_record(AlVerifyRecords *records, int64 number, const AlLeaf *leaf)
 			compare(records, number, leaf, &record);
 		return;
 	}
-	if (al_ledger_erased(records->snapshot, &leaf->id))
+	if (al_locate_erasure(records->snapshot, &leaf->id))
 		return;
 	find(records, "deleted", number, &leaf->id,
 		 leaf->expire == AL_LEAF_NEVER ? "it never expires" :
@@ -138,7 +141,7 @@ extra_record(AlVerifyRecords *records, const AlHarvested *record)
 		records->tree->missing--;
 		return;
 	}
-	leaf = al_ledger_find(records->snapshot, &record->leaf.id);
+	leaf = al_locate_leaf(records->snapshot, &record->leaf.id);
 	if (leaf < 0)
 		find(records, "inserted", -1, &record->leaf.id,
 			 "its transaction was sealed without it");
@@ -239,18 +242,19 @@ al_verify_records_by_id(AlVerifyRecords *records, const AlBlock *previous,
 static void
 look_for_strays(AlVerifyRecords *records, const AlBlock *last)
 {
+	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
 	AlTxids		all = {0};
 	AlIdSet		leaves;
 	const AlHarvested *record;
 
-	al_ledger_ids_load(records->snapshot, last->size, &leaves);
+	al_bundles_ids(records->snapshot, last->size, &leaves);
 	all.xmin = all.xmax = PG_UINT64_MAX;
 	al_harvest_block(records->harvest, NULL, &all);
 	while ((record = al_harvest_next(records->harvest, 0)) != NULL)
 		if (al_ids_time(&record->leaf.id) <= records->moved_at &&
 			!al_ledger_txid_visible(last->snapshot, record->txid) &&
-			!al_ledger_ids_has(&leaves, &record->leaf.id) &&
-			record->txid >= U64FromFullTransactionId(ReadNextFullTransactionId()))
+			!al_bundles_ids_have(&leaves, &record->leaf.id) &&
+			record->txid >= next)
 			find(records, "inserted", -1, &record->leaf.id,
 				 "it is older than this cluster and was not sealed");
 	pfree(leaves.ids);

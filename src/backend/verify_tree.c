@@ -23,8 +23,8 @@ static void
 load_bundle(AlVerifyTree *tree)
 {
 	tree->in_bundle = 0;
-	tree->more_bundles = al_ledger_bundles_next(&tree->bundles,
-												&tree->bundle);
+	tree->more_bundles = al_bundles_next(&tree->bundles,
+										 &tree->bundle);
 }
 
 /*
@@ -40,13 +40,13 @@ al_verify_tree_begin(AlVerifyTree *tree, Snapshot snapshot,
 	tree->snapshot = snapshot;
 	tree->findings = findings;
 	tree->missing = 0;
-	al_ledger_tree_begin(&tree->stored, snapshot);
-	tree->sound = al_merkle_restore(al_leaf_sha256(), size, al_ledger_fetch,
-									&tree->stored, &tree->frontier,
-									&err) == AL_OK;
+	al_storedtree_begin(&tree->stored, snapshot);
+	tree->sound = al_merkle_restore(al_leaf_sha256(), size,
+									al_storedtree_fetch, &tree->stored,
+									&tree->frontier, &err) == AL_OK;
 	if (!tree->sound)
 		find(tree, "node", size, err.reason);
-	al_ledger_bundles_begin(&tree->bundles, snapshot, size);
+	al_bundles_begin(&tree->bundles, snapshot, size);
 	load_bundle(tree);
 }
 
@@ -80,8 +80,8 @@ check_node(void *arg, unsigned level, uint64_t index, const AlHash *hash)
 	AlVerifyTree *tree = arg;
 	AlHash		stored;
 
-	if (al_ledger_fetch(&tree->stored, level, index, 1, &stored,
-						NULL) != AL_OK)
+	if (al_storedtree_fetch(&tree->stored, level, index, 1, &stored,
+							NULL) != AL_OK)
 		find(tree, "node", index << level,
 			 psprintf("node " INT64_FORMAT " of level %u is missing",
 					  (int64) index, level));
@@ -150,8 +150,8 @@ al_verify_tree_rest(AlVerifyTree *tree, const AlBlock *last)
 	for (unsigned level = AL_MERKLE_TILE_HEIGHT; level < AL_MERKLE_MAX_LEVELS;
 		 level += AL_MERKLE_TILE_HEIGHT)
 	{
-		int64		stray = al_ledger_node_from(tree->snapshot, level,
-												last->size >> level);
+		int64		stray = al_storedtree_node_from(tree->snapshot, level,
+													last->size >> level);
 
 		if (stray >= 0)
 			find(tree, "node", last->size,

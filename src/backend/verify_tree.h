@@ -7,14 +7,16 @@
 #ifndef AUDIT_LOG_VERIFY_TREE_H
 #define AUDIT_LOG_VERIFY_TREE_H
 
+#include "bundles.h"
 #include "findings.h"
 #include "ledger.h"
+#include "storedtree.h"
 
 typedef struct AlVerifyTree
 {
 	Snapshot	snapshot;
 	const AlFindings *findings;
-	AlLedgerTree stored;
+	AlStoredTree stored;
 	AlTableScan bundles;
 	AlBundle	bundle;
 	int			in_bundle;		/* leaves taken of it */
