@@ -248,25 +248,25 @@ CREATE FUNCTION audit.capture() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_capture';
 REVOKE ALL ON FUNCTION audit.capture() FROM PUBLIC;
 COMMENT ON FUNCTION audit.capture() IS
-	'trigger of tracked tables: records a change; created by audit.enable()';
+	'internal: trigger of tracked tables: records a change; created by audit.enable()';
 
 CREATE FUNCTION audit.flush() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_flush';
 REVOKE ALL ON FUNCTION audit.flush() FROM PUBLIC;
 COMMENT ON FUNCTION audit.flush() IS
-	'trigger of audit.audit_objects: writes the records of a statement at its end';
+	'internal: trigger of audit.audit_objects: writes the records of a statement at its end';
 
 CREATE FUNCTION audit.protect() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_protect';
 REVOKE ALL ON FUNCTION audit.protect() FROM PUBLIC;
 COMMENT ON FUNCTION audit.protect() IS
-	'trigger of the audit tables: refuses changes by hand';
+	'internal: trigger of the audit tables: refuses changes by hand';
 
 CREATE FUNCTION audit.keep() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_keep';
 REVOKE ALL ON FUNCTION audit.keep() FROM PUBLIC;
 COMMENT ON FUNCTION audit.keep() IS
-	'trigger of the audit tables: takes no rows of another server''s log';
+	'internal: trigger of the audit tables: takes no rows of another server''s log';
 
 CREATE TRIGGER audit_log_protect
 	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.audit_objects
@@ -311,7 +311,7 @@ CREATE FUNCTION audit.trigger_args(trigger oid) RETURNS text[]
 	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_trigger_args';
 REVOKE ALL ON FUNCTION audit.trigger_args(oid) FROM PUBLIC;
 COMMENT ON FUNCTION audit.trigger_args(oid) IS
-	'the arguments of a trigger';
+	'internal: the arguments of a trigger';
 
 /* The value of an option in a capture trigger's arguments, or null; the last counts. */
 CREATE FUNCTION audit.trigger_option(args text[], option text) RETURNS text
@@ -326,7 +326,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.trigger_option(text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.trigger_option(text[], text) IS
-	'the value of an option in the arguments of a capture trigger';
+	'internal: the value of an option in the arguments of a capture trigger';
 
 /*
  * The columns that an option names.  Whoever owns a table and may use
@@ -345,7 +345,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.trigger_columns(text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.trigger_columns(text[], text) IS
-	'the columns that an option in the arguments of a capture trigger names; null if it cannot be read';
+	'internal: the columns that an option in the arguments of a capture trigger names; null if it cannot be read';
 
 CREATE VIEW audit.tracked_tables AS
 	SELECT n.nspname AS schema_name,
@@ -385,7 +385,7 @@ CREATE FUNCTION audit.snapshot(target regclass, capture regprocedure)
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'audit_log_snapshot';
 REVOKE ALL ON FUNCTION audit.snapshot(regclass, regprocedure) FROM PUBLIC;
 COMMENT ON FUNCTION audit.snapshot(regclass, regprocedure) IS
-	'records the rows that one table has now; used by audit.enable()';
+	'internal: records the rows that one table has now; used by audit.enable()';
 
 /* Is a table, or the partitioned table above it, tracked? */
 CREATE FUNCTION audit.is_tracked(target regclass) RETURNS boolean
@@ -400,7 +400,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.is_tracked(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION audit.is_tracked(regclass) IS
-	'true if changes of a table are captured, by its own trigger or that of the partitioned table above it';
+	'internal: true if changes of a table are captured, by its own trigger or that of the partitioned table above it';
 
 /* Drops the capture triggers that a table has of its own. */
 CREATE FUNCTION audit.drop_triggers(target regclass) RETURNS integer
@@ -425,7 +425,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.drop_triggers(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION audit.drop_triggers(regclass) IS
-	'drops the capture triggers of one table';
+	'internal: drops the capture triggers of one table';
 
 /* TRUNCATE triggers are not cloned: each partition needs its own. */
 CREATE FUNCTION audit.add_truncate_triggers(target regclass, options text,
@@ -463,7 +463,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean)
 	FROM PUBLIC;
 COMMENT ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean) IS
-	'gives a table and its partitions the trigger that records TRUNCATE';
+	'internal: gives a table and its partitions the trigger that records TRUNCATE';
 
 /*
  * A partitioned table's trigger is named after the table: its partitions get
@@ -518,7 +518,7 @@ REVOKE ALL ON FUNCTION audit.add_triggers(regclass, text[], text[], boolean,
 										  boolean) FROM PUBLIC;
 COMMENT ON FUNCTION audit.add_triggers(regclass, text[], text[], boolean,
 									   boolean) IS
-	'gives a table its capture triggers, in place of those it had';
+	'internal: gives a table its capture triggers, in place of those it had';
 
 /* Throws unless the argument is a plain list of names. */
 CREATE FUNCTION audit.check_columns(names text[]) RETURNS void
@@ -536,7 +536,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.check_columns(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION audit.check_columns(text[]) IS
-	'throws unless the argument is a plain list of names';
+	'internal: throws unless the argument is a plain list of names';
 
 CREATE FUNCTION audit.enable(target regclass, exclude text[] DEFAULT '{}',
 							 mask text[] DEFAULT '{}',
@@ -640,7 +640,8 @@ BEGIN
 	END IF;
 	IF audit.is_tracked(target) IS NOT TRUE THEN
 		RAISE EXCEPTION 'table "%" is not tracked', target
-			USING ERRCODE = 'object_not_in_prerequisite_state';
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'The view audit.tracked_tables lists the tables that are.';
 	END IF;
 	FOR member IN SELECT t.relid FROM pg_partition_tree(target) AS t
 				  UNION SELECT target
@@ -666,7 +667,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.columns_among(regclass, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION audit.columns_among(regclass, text[]) IS
-	'those of some names that are columns of a table';
+	'internal: those of some names that are columns of a table';
 
 CREATE FUNCTION audit.enable_all(target_schema name DEFAULT NULL,
 								 exclude text[] DEFAULT '{}',
@@ -770,13 +771,13 @@ CREATE FUNCTION audit.log_ddl(schema_name text, table_name text,
 	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_log_ddl';
 REVOKE ALL ON FUNCTION audit.log_ddl(text, text, text, json) FROM PUBLIC;
 COMMENT ON FUNCTION audit.log_ddl(text, text, text, json) IS
-	'records a change of a definition; used by the event triggers';
+	'internal: records a change of a definition; used by the event triggers';
 
 CREATE FUNCTION audit.ddl_details(command pg_ddl_command) RETURNS text[]
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'audit_log_ddl_details';
 REVOKE ALL ON FUNCTION audit.ddl_details(pg_ddl_command) FROM PUBLIC;
 COMMENT ON FUNCTION audit.ddl_details(pg_ddl_command) IS
-	'what a command did to a table: (subcommand, name, new name), flattened';
+	'internal: what a command did to a table: (subcommand, name, new name), flattened';
 
 /*
  * After a column was renamed: the options of the table, and of those that
@@ -820,7 +821,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.follow_rename(regclass, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.follow_rename(regclass, text, text) IS
-	'keeps a renamed column excluded or masked';
+	'internal: keeps a renamed column excluded or masked';
 
 /*
  * Triggers of ours that fire in an ordinary session only, although they should
@@ -852,7 +853,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.enable_always(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION audit.enable_always(regclass) IS
-	'lets the triggers of a table that were enabled again fire always, as audit.enable() does';
+	'internal: lets the triggers of a table that were enabled again fire always, as audit.enable() does';
 
 /* A new table: what audit.enable_all() or a tracked parent promised for it. */
 CREATE FUNCTION audit.track_new_table(target regclass) RETURNS void
@@ -917,7 +918,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.track_new_table(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION audit.track_new_table(regclass) IS
-	'tracks a new table if audit.enable_all() or a tracked parent asks for it';
+	'internal: tracks a new table if audit.enable_all() or a tracked parent asks for it';
 
 /*
  * The event triggers run as the role that installed the extension, since
@@ -938,7 +939,8 @@ BEGIN
 		IF details[1] = 'RENAME' THEN
 			RAISE EXCEPTION 'trigger of tracked table "%.%" cannot be renamed',
 				schema_name, table_name
-				USING ERRCODE = 'feature_not_supported';
+				USING ERRCODE = 'feature_not_supported',
+					HINT = 'audit.disable() stops recording the table, and leaves a record.';
 		END IF;
 		IF NOT starts_with(trigger::text, 'audit_log') THEN
 			RAISE EXCEPTION 'name of trigger "%" of table "%.%" must begin with "audit_log"',
@@ -962,7 +964,7 @@ REVOKE ALL ON FUNCTION audit.watch_trigger(text, text, name, oid, regclass,
 										   text[], json) FROM PUBLIC;
 COMMENT ON FUNCTION audit.watch_trigger(text, text, name, oid, regclass,
 										text[], json) IS
-	'refuses to hide a capture trigger behind another name and records its replacement';
+	'internal: refuses to hide a capture trigger behind another name and records its replacement';
 
 /*
  * The tables whose own triggers record their rows and whose columns change with
@@ -987,7 +989,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.tables_below(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION audit.tables_below(regclass) IS
-	'tables with a capture trigger of their own that inherit the columns of a table';
+	'internal: tables with a capture trigger of their own that inherit the columns of a table';
 
 /*
  * The tables that a command is about: that of a trigger, those made of a
@@ -1018,7 +1020,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.tables_of(oid, oid) FROM PUBLIC;
 COMMENT ON FUNCTION audit.tables_of(oid, oid) IS
-	'the tables that a command on an object is about';
+	'internal: the tables that a command on an object is about';
 
 CREATE FUNCTION audit.on_ddl_command_end() RETURNS event_trigger
 	LANGUAGE plpgsql SECURITY DEFINER
@@ -1149,7 +1151,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.on_ddl_command_end() FROM PUBLIC;
 COMMENT ON FUNCTION audit.on_ddl_command_end() IS
-	'event trigger: tracks new tables, follows renamed columns, records changes of tracked tables';
+	'internal: event trigger: tracks new tables, follows renamed columns, records changes of tracked tables';
 
 CREATE FUNCTION audit.on_sql_drop() RETURNS event_trigger
 	LANGUAGE plpgsql SECURITY DEFINER
@@ -1187,7 +1189,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.on_sql_drop() FROM PUBLIC;
 COMMENT ON FUNCTION audit.on_sql_drop() IS
-	'event trigger: records that a tracked table or a capture trigger was dropped';
+	'internal: event trigger: records that a tracked table or a capture trigger was dropped';
 
 CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
 	/*
@@ -1299,7 +1301,7 @@ BEGIN ATOMIC
 		AND record::text OPERATOR(pg_catalog.~) '(^|[^\\])(\\\\)*\\u0000';
 END;
 COMMENT ON FUNCTION audit.cannot_be_signed(json) IS
-	'does a record hold what has no UTF-8 form?';
+	'internal: does a record hold what has no UTF-8 form?';
 
 CREATE FUNCTION audit.verify(record json, public_key text) RETURNS boolean
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -1352,25 +1354,54 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.recorded_as(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION audit.recorded_as(regclass) IS
-	'the table under whose name the changes of a table are recorded';
+	'internal: the table under whose name the changes of a table are recorded';
 
 CREATE FUNCTION audit.history(target regclass, entity_key text)
 	RETURNS SETOF audit.objects
-	LANGUAGE sql STABLE STRICT
+	LANGUAGE plpgsql STABLE STRICT
 	SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT o.*
-	FROM audit.objects o, pg_catalog.pg_class c
-		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.oid = audit.recorded_as(target)
-		AND o.entity_key = history.entity_key
-		AND o.dao_name = c.relname AND o.schema_name = n.nspname
-		AND o.operation <> 'ddl'
-	ORDER BY o.id;
-END;
+AS $$
+DECLARE
+	recorded regclass := audit.recorded_as(target);
+BEGIN
+	RETURN QUERY
+		SELECT o.*
+		FROM audit.objects o, pg_class c
+			JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.oid = recorded
+			AND o.entity_key = history.entity_key
+			AND o.dao_name = c.relname AND o.schema_name = n.nspname
+			AND o.operation <> 'ddl'
+		ORDER BY o.id;
+	IF FOUND THEN
+		RETURN;
+	END IF;
+	IF audit.is_tracked(target) IS NOT TRUE THEN
+		RAISE NOTICE 'changes of table "%" are not recorded', target
+			USING HINT = 'Call audit.enable() to have them recorded from now on.';
+	ELSIF audit.key_columns(target) IS NULL THEN
+		RAISE NOTICE 'table "%" has no key by which its rows could be followed', target
+			USING HINT = 'Look into audit.objects for records of the table, by what is in their "entity".';
+	END IF;
+END
+$$;
 REVOKE ALL ON FUNCTION audit.history(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.history(regclass, text) IS
-	'the records of one row, by its key, oldest first';
+	'the records of one row, by its key, oldest first; a composite key is a JSON array';
+
+/* The same for a key of any other type, as entity_key holds it. */
+CREATE FUNCTION audit.history(target regclass, entity_key anyelement)
+	RETURNS SETOF audit.objects
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
+	SET extra_float_digits = 1 SET bytea_output = 'hex'
+AS $$
+	SELECT h.* FROM audit.history(target, entity_key::text) AS h
+$$;
+REVOKE ALL ON FUNCTION audit.history(regclass, anyelement) FROM PUBLIC;
+COMMENT ON FUNCTION audit.history(regclass, anyelement) IS
+	'the records of one row, by its key as a number, uuid, date and so on';
 
 CREATE FUNCTION audit.diff(record_id uuid)
 	RETURNS TABLE (column_name text, old_value json, new_value json)
@@ -1409,7 +1440,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.key_columns(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION audit.key_columns(regclass) IS
-	'the columns of a table''s key; null without one';
+	'internal: the columns of a table''s key; null without one';
 
 /*
  * The expression that gives the recorded key of a row "alias" of a table,
@@ -1465,7 +1496,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.key_expression(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.key_expression(regclass, text) IS
-	'the SQL expression for the recorded key of a row';
+	'internal: the SQL expression for the recorded key of a row';
 
 /* An entity without the columns whose values are masked: they are unknown. */
 CREATE FUNCTION audit.unmasked(target regclass, entity json) RETURNS json
@@ -1483,7 +1514,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.unmasked(regclass, json) FROM PUBLIC;
 COMMENT ON FUNCTION audit.unmasked(regclass, json) IS
-	'an entity without the columns whose values are masked';
+	'internal: an entity without the columns whose values are masked';
 
 /*
  * The rows of a table as they were at a moment, worked out from what happened
@@ -1514,6 +1545,10 @@ BEGIN
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	recorded := audit.recorded_as(target);
+	IF audit.is_tracked(target) IS NOT TRUE THEN
+		RAISE WARNING 'changes of table "%" are not recorded', target
+			USING HINT = 'What is not recorded is shown as it is now.';
+	END IF;
 	/* Records from before are under the name that the table had then. */
 	IF EXISTS (SELECT FROM pg_class c
 					JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -1701,7 +1736,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.revert_statement(audit.objects) FROM PUBLIC;
 COMMENT ON FUNCTION audit.revert_statement(audit.objects) IS
-	'the statement that undoes one record';
+	'internal: the statement that undoes one record';
 
 /*
  * The statements that undo a record or a request, last first.  An id of a
@@ -1741,13 +1776,14 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 			MESSAGE = CASE WHEN record_id IS NOT NULL
 				THEN format('there is no record %s', record_id)
-				ELSE format('there is no record of request "%s"', request_id) END;
+				ELSE format('there is no record of request "%s"', request_id) END,
+			HINT = 'It may have expired; audit.objects and audit.requests show the ids.';
 	END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.revert_statements(uuid, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.revert_statements(uuid, text) IS
-	'the statements that undo a record or a request; used by audit.revert()';
+	'internal: the statements that undo a record or a request; used by audit.revert()';
 
 CREATE FUNCTION audit.revert(record_id uuid) RETURNS bigint
 	LANGUAGE c AS 'MODULE_PATHNAME', 'audit_log_revert_record'
@@ -1779,7 +1815,8 @@ GRANT USAGE ON SCHEMA audit TO PUBLIC;
 GRANT SELECT ON audit.objects, audit.requests, audit.tracked_tables, audit.keys
 	TO audit_log_reader;
 GRANT EXECUTE ON FUNCTION audit.recorded_as(regclass),
-	audit.history(regclass, text), audit.diff(uuid),
+	audit.history(regclass, text), audit.history(regclass, anyelement),
+	audit.diff(uuid), audit.is_tracked(regclass),
 	audit.key_columns(regclass), audit.key_expression(regclass, text),
 	audit.unmasked(regclass, json), audit.as_of(anyelement, timestamptz)
 	TO audit_log_reader;
@@ -1849,8 +1886,31 @@ COMMENT ON COLUMN audit.tracking_rules.mask IS 'columns whose values are masked'
 COMMENT ON COLUMN audit.tracking_rules.skip_unchanged IS 'updates that change nothing leave no record';
 COMMENT ON COLUMN audit.tracking_rules.record_applied IS 'changes applied by replication are recorded too';
 
-COMMENT ON VIEW audit.objects IS 'object records that have not expired';
-COMMENT ON VIEW audit.requests IS 'request records that have not expired';
+COMMENT ON VIEW audit.objects IS
+	'who changed which row, when and how: a record of each change that has not expired';
+COMMENT ON VIEW audit.requests IS
+	'who asked for what, and what was answered: a record of each request that has not expired';
+DO $$
+DECLARE
+	same record;
+BEGIN
+	FOR same IN
+		SELECT v.attrelid::regclass AS view, v.attname AS name,
+			col_description(t.attrelid, t.attnum) AS text
+		FROM (VALUES ('audit.objects'::regclass, 'audit.audit_objects'::regclass),
+					 ('audit.requests', 'audit.audit_requests')) AS p (view, stored)
+			JOIN pg_attribute v ON v.attrelid = p.view
+			JOIN pg_attribute t ON t.attrelid = p.stored AND t.attname = v.attname
+		WHERE v.attnum > 0 AND t.attnum > 0
+	LOOP
+		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', same.view, same.name, same.text);
+	END LOOP;
+END
+$$;
+COMMENT ON COLUMN audit.objects.request_timestamp IS 'occurred_at in seconds since the epoch';
+COMMENT ON COLUMN audit.objects.ttl IS 'seconds left until the record expires; null: never';
+COMMENT ON COLUMN audit.requests.request_timestamp IS 'occurred_at in seconds since the epoch';
+COMMENT ON COLUMN audit.requests.ttl IS 'seconds left until the record expires; null: never';
 COMMENT ON TABLE audit.signing_keys IS
 	'public keys of the records'' signatures; read audit.keys';
 COMMENT ON COLUMN audit.signing_keys.id IS 'first half of SHA-256 over the public key''s SPKI, in hex';
@@ -1858,7 +1918,20 @@ COMMENT ON COLUMN audit.signing_keys.algorithm IS 'how the key signs';
 COMMENT ON COLUMN audit.signing_keys.public_key IS 'PEM';
 COMMENT ON COLUMN audit.signing_keys.first_use IS 'when a record was first signed with it';
 COMMENT ON VIEW audit.keys IS 'keys that have signed records, with their first use';
+COMMENT ON COLUMN audit.keys.id IS 'first half of SHA-256 over the public key''s SPKI, in hex';
+COMMENT ON COLUMN audit.keys.algorithm IS 'how the key signs';
+COMMENT ON COLUMN audit.keys.public_key IS 'PEM, as openssl takes it';
+COMMENT ON COLUMN audit.keys.first_use IS 'when a record was first signed with it';
 COMMENT ON VIEW audit.tracked_tables IS 'tables whose changes are recorded, with their options';
+COMMENT ON COLUMN audit.tracked_tables.schema_name IS 'schema of the table';
+COMMENT ON COLUMN audit.tracked_tables.table_name IS 'table; a partitioned one stands for its partitions';
+COMMENT ON COLUMN audit.tracked_tables.exclude IS 'columns that are left out';
+COMMENT ON COLUMN audit.tracked_tables.mask IS 'columns whose values are shown as ***';
+COMMENT ON COLUMN audit.tracked_tables.skip_unchanged IS 'updates that change nothing leave no record';
+COMMENT ON COLUMN audit.tracked_tables.record_applied IS 'changes applied by replication are recorded too';
+COMMENT ON COLUMN audit.tracked_tables.enabled IS 'false: somebody disabled the trigger, nothing is recorded';
+COMMENT ON COLUMN audit.tracked_tables.trigger_name IS 'trigger that records the changes';
+COMMENT ON COLUMN audit.tracked_tables.problem IS 'what is wrong with a trigger that audit.enable() did not make; null: nothing';
 
 /* -------------------------------------------------------------- HTTP API */
 
@@ -1894,7 +1967,7 @@ REVOKE ALL ON FUNCTION audit.api_error(integer, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_error(integer, text, text)
 	TO audit_log_api;
 COMMENT ON FUNCTION audit.api_error(integer, text, text) IS
-	'body of an error answer of the HTTP API';
+	'internal: body of an error answer of the HTTP API';
 
 /*
  * The smallest id of a record made at that second or later.  Ids are UUIDs of
@@ -1912,7 +1985,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_first_id(numeric) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_first_id(numeric) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_first_id(numeric) IS
-	'smallest id of a record made at that second since the epoch or later';
+	'internal: smallest id of a record made at that second since the epoch or later';
 
 /*
  * A point in time as a parameter gives it: seconds since the epoch, or
@@ -1952,7 +2025,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_epoch(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_epoch(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_epoch(text) IS
-	'seconds since the epoch of a before or after parameter, null when it is malformed';
+	'internal: seconds since the epoch of a before or after parameter, null when it is malformed';
 
 /*
  * Reads the parameters that all lists share.
@@ -2042,7 +2115,7 @@ REVOKE ALL ON FUNCTION audit.api_page(text, text, text, text, text, text)
 GRANT EXECUTE ON FUNCTION audit.api_page(text, text, text, text, text, text)
 	TO audit_log_api;
 COMMENT ON FUNCTION audit.api_page(text, text, text, text, text, text) IS
-	'reads the parameters that the lists of the HTTP API share';
+	'internal: reads the parameters that the lists of the HTTP API share';
 
 /*
  * The page that a list found, as JSON.  The records are long: they are copied
@@ -2075,7 +2148,7 @@ REVOKE ALL ON FUNCTION audit.api_envelope(text, boolean, bigint, boolean,
 	uuid, uuid, integer, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.api_envelope(text, boolean, bigint, boolean, uuid,
 	uuid, integer, text) IS
-	'a page of a list of the HTTP API, as JSON';
+	'internal: a page of a list of the HTTP API, as JSON';
 
 /*
  * How many rows the planner expects.  Volatile, because EXPLAIN is a utility
@@ -2095,7 +2168,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.api_estimate(text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.api_estimate(text) IS
-	'number of rows that the planner expects of a query';
+	'internal: number of rows that the planner expects of a query';
 
 /*
  * One page of a stream, newest first.  "filter" is SQL text, conditions on r
@@ -2211,7 +2284,7 @@ REVOKE ALL ON FUNCTION audit.api_list(text, text, text, text, text, text,
 	text, boolean, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.api_list(text, text, text, text, text, text, text,
 	boolean, text) IS
-	'a page of a stream for the HTTP API; filter is trusted SQL text';
+	'internal: a page of a stream for the HTTP API; filter is trusted SQL text';
 
 /*
  * Conditions on r, as SQL text, from the filters of a list or histogram.  A
@@ -2266,7 +2339,7 @@ REVOKE ALL ON FUNCTION audit.api_filter(text, text, text, text, text, text,
 	text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.api_filter(text, text, text, text, text, text,
 	text, text, text, text) IS
-	'SQL conditions from the filters of the HTTP API';
+	'internal: SQL conditions from the filters of the HTTP API';
 
 CREATE FUNCTION audit.api_objects(
 	size text, "offset" text, before text, after text, count text,
@@ -2294,7 +2367,7 @@ GRANT EXECUTE ON FUNCTION audit.api_objects(text, text, text, text, text,
 	text, text, text, text, text, text, text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_objects(text, text, text, text, text, text,
 	text, text, text, text, text, text) IS
-	'GET /audit/objects: a page of object records';
+	'internal: GET /audit/objects: a page of object records';
 
 CREATE FUNCTION audit.api_requests(
 	size text, "offset" text, before text, after text, count text,
@@ -2327,7 +2400,7 @@ GRANT EXECUTE ON FUNCTION audit.api_requests(text, text, text, text, text,
 	text, text, text, text, text, text, text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_requests(text, text, text, text, text, text,
 	text, text, text, text, text, text) IS
-	'GET /audit/requests: a page of request records';
+	'internal: GET /audit/requests: a page of request records';
 
 CREATE FUNCTION audit.api_object(id text, OUT status integer, OUT body text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2349,7 +2422,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_object(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_object(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_object(text) IS
-	'GET /audit/objects/{id}: one object record';
+	'internal: GET /audit/objects/{id}: one object record';
 
 /*
  * Oldest first, the order in which the request did them; a request of more
@@ -2392,7 +2465,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_request(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_request(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_request(text) IS
-	'GET /audit/requests/{request_id}: a request record with its objects';
+	'internal: GET /audit/requests/{request_id}: a request record with its objects';
 
 /*
  * Records per slice of time, with the filters of the lists.  By default the
@@ -2467,7 +2540,7 @@ GRANT EXECUTE ON FUNCTION audit.api_histogram(text, text, text, text, text,
 	text, text, text, text, text, text, text, text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_histogram(text, text, text, text, text, text,
 	text, text, text, text, text, text, text) IS
-	'GET /audit/histogram: records per slice of time';
+	'internal: GET /audit/histogram: records per slice of time';
 
 /*
  * What the ledger says of the whole log.
@@ -2489,7 +2562,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_status() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_status() TO audit_log_api;
 COMMENT ON FUNCTION audit.api_status() IS
-	'GET /audit/status: state of the ledger';
+	'internal: GET /audit/status: state of the ledger';
 
 /*
  * Where a record stands in the ledger: what was sealed of it is derived anew
@@ -2534,7 +2607,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.api_sealed(uuid, xid8, pg_snapshot) FROM PUBLIC;
 COMMENT ON FUNCTION audit.api_sealed(uuid, xid8, pg_snapshot) IS
-	'whether a record is in the ledger, as it was sealed';
+	'internal: whether a record is in the ledger, as it was sealed';
 
 /*
  * Signature and seal of some records, those of a page say.
@@ -2583,7 +2656,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_verify(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_verify(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_verify(text) IS
-	'GET /audit/verify: whether records are as they were signed and sealed';
+	'internal: GET /audit/verify: whether records are as they were signed and sealed';
 
 /*
  * The record of a request.  Not durable: the commit need not wait for the
@@ -2629,7 +2702,7 @@ GRANT EXECUTE ON FUNCTION audit.api_log(text, text, text, bytea, text, text,
 	numeric, text, text, text, boolean, boolean, integer) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_log(text, text, text, bytea, text, text,
 	numeric, text, text, text, boolean, boolean, integer) IS
-	'writes the record of a request that the HTTP frontend handled';
+	'internal: writes the record of a request that the HTTP frontend handled';
 
 CREATE FUNCTION audit.api_outcome(request_id text)
 RETURNS integer
@@ -2642,7 +2715,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_outcome(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_outcome(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_outcome(text) IS
-	'status of a request whose answer was lost with the connection, null when it was not done';
+	'internal: status of a request whose answer was lost with the connection, null when it was not done';
 
 /*
  * Entities.  These functions have the rights of who calls them, the
@@ -2690,7 +2763,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_relation(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_relation(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_relation(text) IS
-	'what the HTTP API must know of a table that it serves';
+	'internal: what the HTTP API must know of a table that it serves';
 
 /*
  * The key's values as expressions of the key's types; null when the text
@@ -2732,7 +2805,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_key(text, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_key(text, text[]) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_key(text, text[]) IS
-	'reads the key of an entity from a path of the HTTP API';
+	'internal: reads the key of an entity from a path of the HTTP API';
 
 /*
  * The statement that reads one entity, or a page of them in the order of the
@@ -2809,7 +2882,7 @@ REVOKE ALL ON FUNCTION audit.api_read_statement(text, text, text, text)
 GRANT EXECUTE ON FUNCTION audit.api_read_statement(text, text, text, text)
 	TO audit_log_api;
 COMMENT ON FUNCTION audit.api_read_statement(text, text, text, text) IS
-	'makes the statement of GET /{table} and GET /{table}/{key}';
+	'internal: makes the statement of GET /{table} and GET /{table}/{key}';
 
 CREATE FUNCTION audit.api_rows(
 	entities text[], keys text[], rows integer, self text)
@@ -2835,7 +2908,7 @@ REVOKE ALL ON FUNCTION audit.api_rows(text[], text[], integer, text)
 GRANT EXECUTE ON FUNCTION audit.api_rows(text[], text[], integer, text)
 	TO audit_log_api;
 COMMENT ON FUNCTION audit.api_rows(text[], text[], integer, text) IS
-	'a page of entities, as JSON';
+	'internal: a page of entities, as JSON';
 
 CREATE FUNCTION audit.api_read(
 	name text, key text, size text, "offset" text, self text,
@@ -2874,7 +2947,7 @@ REVOKE ALL ON FUNCTION audit.api_read(text, text, text, text, text)
 GRANT EXECUTE ON FUNCTION audit.api_read(text, text, text, text, text)
 	TO audit_log_api;
 COMMENT ON FUNCTION audit.api_read(text, text, text, text, text) IS
-	'GET /{table} and GET /{table}/{key}, with the rights of the caller';
+	'internal: GET /{table} and GET /{table}/{key}, with the rights of the caller';
 
 /*
  * The statements of a change, to be tried in turn until one returns a row.
@@ -2994,7 +3067,7 @@ GRANT EXECUTE ON FUNCTION audit.api_write_statement(text, text, text, text,
 	text[], text[]) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_write_statement(text, text, text, text, text[],
 	text[]) IS
-	'makes the statements of POST, PUT, PATCH and DELETE on an entity';
+	'internal: makes the statements of POST, PUT, PATCH and DELETE on an entity';
 
 /*
  * The context that the records of a change carry.  It ends with the
@@ -3019,7 +3092,7 @@ REVOKE ALL ON FUNCTION audit.api_begin(text, text, text, text, text)
 GRANT EXECUTE ON FUNCTION audit.api_begin(text, text, text, text, text)
 	TO audit_log_api;
 COMMENT ON FUNCTION audit.api_begin(text, text, text, text, text) IS
-	'sets the context of a change that came over HTTP';
+	'internal: sets the context of a change that came over HTTP';
 
 CREATE FUNCTION audit.api_write(
 	request_id text, method text, path text, payload bytea, client_ip text,
@@ -3066,7 +3139,7 @@ GRANT EXECUTE ON FUNCTION audit.api_write(text, text, text, bytea, text, text,
 COMMENT ON FUNCTION audit.api_write(text, text, text, bytea, text, text,
 	numeric, text, text, text, boolean, boolean, text, text, text, text[],
 	text[]) IS
-	'POST, PUT, PATCH and DELETE on an entity, with the rights of the caller, and the record of the request';
+	'internal: POST, PUT, PATCH and DELETE on an entity, with the rights of the caller, and the record of the request';
 
 /*
  * The functions that read or write the audit tables do it as their owner,
@@ -3505,14 +3578,14 @@ END;
 REVOKE ALL ON FUNCTION audit.sealer() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.sealer() TO audit_log_reader;
 COMMENT ON FUNCTION audit.sealer() IS
-	'what the background worker of this database does, or what went wrong last; null: there is none';
+	'internal: what the background worker of this database does, or what went wrong last; null: there is none';
 
 CREATE FUNCTION audit.waiting() RETURNS bigint
 	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'audit_log_waiting';
 REVOKE ALL ON FUNCTION audit.waiting() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.waiting() TO audit_log_reader;
 COMMENT ON FUNCTION audit.waiting() IS
-	'records that are not sealed yet; stops counting at 100000';
+	'internal: records that are not sealed yet; stops counting at 100000';
 
 /* One row; counts stop at 100000. */
 CREATE VIEW audit.status AS
@@ -3546,7 +3619,18 @@ CREATE VIEW audit.status AS
 ALTER VIEW audit.status OWNER TO audit_log_owner;
 GRANT SELECT ON audit.status TO audit_log_reader;
 COMMENT ON VIEW audit.status IS
-	'state of the ledger: how large, when sealed, what waits; stopped means that no block came for three heartbeats';
+	'state of the ledger: how large, when sealed, what waits';
+COMMENT ON COLUMN audit.status.active IS 'the ledger has begun: something was sealed';
+COMMENT ON COLUMN audit.status.origin IS 'name of the ledger, the first line of its checkpoints';
+COMMENT ON COLUMN audit.status.generation IS 'counts the times that it went on under a new origin';
+COMMENT ON COLUMN audit.status.size IS 'records that are sealed';
+COMMENT ON COLUMN audit.status.sealed_at IS 'when the last block was sealed';
+COMMENT ON COLUMN audit.status.stopped IS 'true: no block came for three times audit.ledger_heartbeat';
+COMMENT ON COLUMN audit.status.waiting IS 'records that are not sealed yet; stops counting at 100000';
+COMMENT ON COLUMN audit.status.expired IS 'expired records that are not purged yet; stops counting at 100000 of each stream';
+COMMENT ON COLUMN audit.status.signatures IS 'signatures of the last checkpoint';
+COMMENT ON COLUMN audit.status.covered_at IS 'when it was last recorded which tables are tracked';
+COMMENT ON COLUMN audit.status.sealer IS 'what the background worker does, or what went wrong last; null: there is none';
 
 /* With audit.export() all that a verifier elsewhere needs. */
 CREATE VIEW audit.blocks AS
@@ -3581,7 +3665,18 @@ CREATE VIEW audit.blocks AS
 ALTER VIEW audit.blocks OWNER TO audit_log_owner;
 GRANT SELECT ON audit.blocks TO audit_log_reader;
 COMMENT ON VIEW audit.blocks IS
-	'what was sealed at once, with its checkpoint and the time stamps of that, in base64, one a line';
+	'what was sealed at once, with its checkpoint and the time stamps of that';
+COMMENT ON COLUMN audit.blocks.block IS 'number of the block';
+COMMENT ON COLUMN audit.blocks.first_leaf IS 'position of its first record';
+COMMENT ON COLUMN audit.blocks.size IS 'records in the ledger up to and with this block';
+COMMENT ON COLUMN audit.blocks.sealed_at IS 'when it was sealed, UTC';
+COMMENT ON COLUMN audit.blocks.generation IS 'generation of the ledger';
+COMMENT ON COLUMN audit.blocks.timeline IS 'timeline of the server';
+COMMENT ON COLUMN audit.blocks.system_identifier IS 'cluster that sealed it';
+COMMENT ON COLUMN audit.blocks.root IS 'root hash of the tree up to this block, base64';
+COMMENT ON COLUMN audit.blocks.snapshot IS 'transactions whose records are in it or before it';
+COMMENT ON COLUMN audit.blocks.checkpoint IS 'signed statement of size and root';
+COMMENT ON COLUMN audit.blocks.timestamps IS 'time stamps of the checkpoint (RFC 3161), base64, one a line';
 
 /* What whoever verifies signatures elsewhere is given, once. */
 CREATE VIEW audit.checkpoint_keys AS
@@ -3600,7 +3695,15 @@ CREATE VIEW audit.checkpoint_keys AS
 ALTER VIEW audit.checkpoint_keys OWNER TO audit_log_owner;
 GRANT SELECT ON audit.checkpoint_keys TO audit_log_reader;
 COMMENT ON VIEW audit.checkpoint_keys IS
-	'public keys of checkpoints, as a verifier key of signed notes and as PEM; last_size: where the key was replaced';
+	'public keys of checkpoints: what a verifier elsewhere is given';
+COMMENT ON COLUMN audit.checkpoint_keys.name IS 'name of the ledger, signer or witness';
+COMMENT ON COLUMN audit.checkpoint_keys.key_hash IS 'id of the key in signature lines';
+COMMENT ON COLUMN audit.checkpoint_keys.algorithm IS 'Ed25519 or RSA';
+COMMENT ON COLUMN audit.checkpoint_keys.own IS 'true: the ledger''s own; false: a signer''s or witness''';
+COMMENT ON COLUMN audit.checkpoint_keys.first_size IS 'size of the ledger when the key was first used';
+COMMENT ON COLUMN audit.checkpoint_keys.last_size IS 'size at which it was replaced; null: in use';
+COMMENT ON COLUMN audit.checkpoint_keys.verifier IS 'verifier key of signed notes: name, id and key';
+COMMENT ON COLUMN audit.checkpoint_keys.public_key IS 'PEM, as openssl takes it';
 
 /*
  * All that is stored, sealed or not: a verifier elsewhere looks for what the
@@ -3614,6 +3717,9 @@ ALTER VIEW audit.stored_records OWNER TO audit_log_owner;
 GRANT SELECT ON audit.stored_records TO audit_log_reader;
 COMMENT ON VIEW audit.stored_records IS
 	'ids, transactions and expiries of the stored records of both streams';
+COMMENT ON COLUMN audit.stored_records.id IS 'id of the record';
+COMMENT ON COLUMN audit.stored_records.txid IS 'transaction that wrote it';
+COMMENT ON COLUMN audit.stored_records.expire IS 'when it may be purged; null: never';
 
 CREATE FUNCTION audit.verify_ledger(from_leaf bigint DEFAULT 0,
 									to_leaf bigint DEFAULT NULL,
@@ -3637,7 +3743,7 @@ BEGIN ATOMIC
 	SELECT digest(bytes, 'sha256');
 END;
 COMMENT ON FUNCTION audit.sha256(bytea) IS
-	'SHA-256 by pgcrypto; what the SQL form of the ledger is made of';
+	'internal: SHA-256 by pgcrypto; what the SQL form of the ledger is made of';
 
 CREATE FUNCTION audit.json_string(value text) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3645,7 +3751,7 @@ BEGIN ATOMIC
 	SELECT COALESCE(pg_catalog.to_json(value)::text, 'null');
 END;
 COMMENT ON FUNCTION audit.json_string(text) IS
-	'a string of canonical JSON (RFC 8785), or null';
+	'internal: a string of canonical JSON (RFC 8785), or null';
 
 /*
  * Text that has no UTF-8 form is sealed as a zero character and its bytes in
@@ -3693,7 +3799,7 @@ BEGIN ATOMIC
 		ELSE 'UTF8' END);
 END;
 COMMENT ON FUNCTION audit.utf8_bytes(text) IS
-	'the bytes of a text that are hashed';
+	'internal: the bytes of a text that are hashed';
 
 CREATE VIEW audit.ledger_texts AS
 	SELECT 'objects' AS stream, o.id, o.txid, o.expire, o.salt,
@@ -3773,7 +3879,7 @@ BEGIN ATOMIC
 							 'base64') || E'\n'));
 END;
 COMMENT ON FUNCTION audit.ledger_inner_hash(text, bytea, text) IS
-	'hash of the contents of a record, from columns of audit.ledger_texts';
+	'internal: hash of the contents of a record, from columns of audit.ledger_texts';
 
 CREATE FUNCTION audit.ledger_leaf_hash(id uuid, expire_us bigint,
 									   inner_hash bytea)
@@ -3786,7 +3892,7 @@ BEGIN ATOMIC
 		|| pg_catalog.encode(inner_hash, 'base64') || E'\n')));
 END;
 COMMENT ON FUNCTION audit.ledger_leaf_hash(uuid, bigint, bytea) IS
-	'leaf hash, from columns of audit.ledger_leaves';
+	'internal: leaf hash, from columns of audit.ledger_leaves';
 
 /* RFC 6962, level by level; an odd node moves up as it is. */
 CREATE FUNCTION audit.ledger_root(size bigint) RETURNS bytea
@@ -3927,7 +4033,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION audit.crosscheck_tree(text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.crosscheck_tree(text) IS
-	'the part of audit.crosscheck_ledger() that is about the tree';
+	'internal: the part of audit.crosscheck_ledger() that is about the tree';
 
 /*
  * What audit.verify_ledger() finds about records, leaves, nodes, blocks and a
@@ -4067,6 +4173,17 @@ GRANT SELECT ON audit.ledger_leaves TO audit_log_reader;
 COMMENT ON VIEW audit.ledger_texts IS
 	'the texts of the stored records that the ledger is made of';
 COMMENT ON VIEW audit.ledger_leaves IS 'the leaves of the ledger, one a row';
+COMMENT ON COLUMN audit.ledger_texts.stream IS 'objects or requests';
+COMMENT ON COLUMN audit.ledger_texts.id IS 'id of the record';
+COMMENT ON COLUMN audit.ledger_texts.txid IS 'transaction that wrote it';
+COMMENT ON COLUMN audit.ledger_texts.expire IS 'when it may be purged; null: never';
+COMMENT ON COLUMN audit.ledger_texts.salt IS 'random; hides the content behind the hash';
+COMMENT ON COLUMN audit.ledger_texts.meta IS 'canonical JSON of what identifies the record';
+COMMENT ON COLUMN audit.ledger_texts.data IS 'canonical JSON of all else in the record';
+COMMENT ON COLUMN audit.ledger_leaves.leaf IS 'position in the ledger';
+COMMENT ON COLUMN audit.ledger_leaves.id IS 'id of the record';
+COMMENT ON COLUMN audit.ledger_leaves.expire_us IS 'when it expires, microseconds since the epoch; null: never';
+COMMENT ON COLUMN audit.ledger_leaves.inner_hash IS 'hash of its content and salt';
 
 /* ------------------------------------------- the ledger in the HTTP API */
 
@@ -4118,7 +4235,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_export(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_export(text, text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_export(text, text) IS
-	'GET /audit/log: sealed records in the order of the ledger';
+	'internal: GET /audit/log: sealed records in the order of the ledger';
 
 CREATE FUNCTION audit.api_checkpoint(OUT status integer, OUT body text,
 									 OUT data bytea)
@@ -4138,7 +4255,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_checkpoint() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_checkpoint() TO audit_log_api;
 COMMENT ON FUNCTION audit.api_checkpoint() IS
-	'GET /audit/checkpoint: the last checkpoint, a signed note, in data, or an error in body';
+	'internal: GET /audit/checkpoint: the last checkpoint, a signed note, in data, or an error in body';
 
 CREATE FUNCTION audit.api_proof(id text, OUT status integer, OUT body text,
 								OUT data bytea)
@@ -4162,7 +4279,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_proof(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_proof(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_proof(text) IS
-	'GET /audit/proof/{id}: proof that a record is in the ledger (C2SP tlog-proof), in data, or an error in body';
+	'internal: GET /audit/proof/{id}: proof that a record is in the ledger (C2SP tlog-proof), in data, or an error in body';
 
 CREATE FUNCTION audit.api_tile(path text, OUT status integer, OUT body text,
 							   OUT data bytea)
@@ -4181,7 +4298,7 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_tile(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.api_tile(text) TO audit_log_api;
 COMMENT ON FUNCTION audit.api_tile(text) IS
-	'GET /tile/...: a file of the tiled log in data, or an error in body';
+	'internal: GET /tile/...: a file of the tiled log in data, or an error in body';
 
 ALTER FUNCTION audit.api_export(text, text) OWNER TO audit_log_owner;
 ALTER FUNCTION audit.api_checkpoint() OWNER TO audit_log_owner;

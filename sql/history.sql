@@ -236,6 +236,22 @@ INSERT INTO unkeyed VALUES (1);
 SELECT audit.enable('unkeyed');
 INSERT INTO unkeyed VALUES (2);
 SELECT count(*) FROM audit.history('unkeyed', '2');
+-- A key may be given as it is; nothing is said when there is nothing to say.
+CREATE TABLE dated (day timestamptz PRIMARY KEY, n numeric);
+SELECT audit.enable('dated');
+INSERT INTO dated VALUES ('2024-02-29 12:00+00', 1);
+SELECT operation FROM audit.history('dated', '2024-02-29 13:00+01'::timestamptz);
+SELECT operation FROM audit.history('dated', timestamptz '2024-02-29 12:00+00' + interval '1 day');
+SELECT count(*) FROM audit.history('accounts', 1) n, audit.history('accounts', '1') t WHERE n.id = t.id;
+SELECT count(*) FROM audit.history('lines', '[1,"a\""]'::json) j, audit.history('lines', '[1,"a\""]') t WHERE j.id = t.id;
+-- What is not recorded is said.
+SELECT audit.disable('dated');
+SELECT operation FROM audit.history('dated', '2024-02-29 12:00:00+00');
+SELECT operation FROM audit.history('dated', '2024-01-01 12:00:00+00');
+SELECT n FROM audit.as_of(NULL::dated, now() - interval '1 day');
+SELECT audit.disable('dated');
+SELECT audit.revert('nobody asked');
+DROP TABLE dated;
 SELECT refused(id) FROM audit.objects WHERE dao_name = 'unkeyed' AND operation = 'create';
 -- What a record changed: all of a row that came or went, and nothing of others.
 SELECT o.operation, d.* FROM audit.objects o, audit.diff(o.id) d WHERE dao_name = 'vaults' AND entity_key = '2' ORDER BY o.id, d.column_name;

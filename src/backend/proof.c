@@ -56,7 +56,7 @@ find_block(Snapshot snapshot, int64 size, AlBlock *block)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no checkpoint of size " INT64_FORMAT, size),
-				 errhint("The sizes are those in audit.ledger_blocks.")));
+				 errhint("The view audit.blocks lists the sizes.")));
 }
 
 static void

@@ -120,7 +120,7 @@ audit_log_protect(PG_FUNCTION_ARGS)
 					RelationGetRelationName(trigdata->tg_relation)),
 			 strncmp(RelationGetRelationName(trigdata->tg_relation),
 					 "audit_", 6) == 0 ?
-			 errhint("Expired records are removed by audit.purge().") : 0));
+			 errhint("audit.purge() removes expired records, audit.erase() a sealed one before it expires.") : 0));
 }
 
 /*

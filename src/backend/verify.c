@@ -238,7 +238,10 @@ block_before(const Verifier *v, int64 from, const AlBlock *last)
 	return previous;
 }
 
-/* Whoever has a checkpoint of an empty ledger has not lost anything. */
+/*
+ * Whoever has a checkpoint of an empty ledger has not lost anything.  That
+ * nothing is found must not pass for a log that was verified.
+ */
 static void
 verify_empty(const Verifier *v, const char *checkpoint)
 {
@@ -247,6 +250,9 @@ verify_empty(const Verifier *v, const char *checkpoint)
 	if (checkpoint && al_checkpoint_parse(checkpoint, &claimed) &&
 		claimed.size > 0)
 		find(v, "rolled_back", 0, "nothing has been sealed");
+	ereport(NOTICE,
+			(errmsg("nothing has been sealed yet, so nothing was verified"),
+			 errhint("Call audit.seal(), or have the background worker do it.")));
 }
 
 static void

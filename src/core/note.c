@@ -205,8 +205,8 @@ static AlStatus
 not_a_verifier(AlError *err)
 {
 	return al_status_fail(err, AL_INVALID,
-						  "not a verifier key: name, id and key joined by "
-						  "plus signs are needed");
+						  "name, id and key joined by plus signs are "
+						  "needed");
 }
 
 /*
