@@ -6,7 +6,7 @@ CREATE SCHEMA ddl_records;
 SET search_path = ddl_records;
 CREATE VIEW news AS
   SELECT schema_name, dao_name, entity_key,
-    entity->>'command_tag' AS tag, entity->>'object_type' AS type, entity->>'object_identity' AS identity,
+    entity->>'command_tag' AS tag, entity->>'object_type' AS type, replace(entity->>'object_identity', 'pg_catalog.', '') AS identity,
     entity->>'details' AS details, entity->>'setting' AS setting, entity->>'value' AS value,
     entity->>'database' = current_database() AS this_db, entity->>'role' AS role
   FROM audit.objects
