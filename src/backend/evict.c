@@ -18,7 +18,9 @@
 
 #include <signal.h>
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
@@ -29,6 +31,7 @@
 #include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/backend_status.h"
+#include "utils/syscache.h"
 #include "utils/wait_event.h"
 
 #include "compat.h"
@@ -77,6 +80,23 @@ evict(Oid database)
 	}
 }
 
+/* The server has a function for it that not every minor release exports. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple;
+	bool		may;
+
+	if (superuser())
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	may = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+	ReleaseSysCache(tuple);
+	return may;
+}
+
 /* The database that a command wants for itself, NULL if it is another one. */
 static const char *
 wanted_database(Node *node)
@@ -101,7 +121,7 @@ wanted_database(Node *node)
 				DefElem    *option = lfirst_node(DefElem, lc);
 
 				if (strcmp(option->defname, "template") == 0 && option->arg &&
-					have_createdb_privilege())
+					may_create_databases())
 					return defGetString(option);
 			}
 			return NULL;
