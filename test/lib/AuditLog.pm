@@ -53,6 +53,14 @@ sub create_db
 	return $db;
 }
 
+# force_parallel(NODE): the command that has every query use a parallel worker
+sub force_parallel
+{
+	my ($node) = @_;
+
+	return 'SET ' . ($node->pg_version >= 16 ? 'debug_parallel_query' : 'force_parallel_mode') . ' = on';
+}
+
 # program(NAME): path of one of our programs, as it was built
 sub program
 {

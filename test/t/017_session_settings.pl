@@ -76,7 +76,7 @@ is(lines("$load SELECT set_config('audit.ignore_paths', '(', false)", 'boss'), '
 is(lines("$load SET audit.enabled = off; SELECT set_config('audit.enabled', 'off', false)", 'app'), '', 'nor who may not');
 is(lines("$load SELECT audit.begin_request(); SET audit.workspace = 'x'; SELECT set_config('audit.client_ip', 'x', false)", 'app'), '', 'nor who says who is asking');
 # The settings of a session go to its parallel workers.
-is(lines("$load SELECT set_config('audit.ignore_tables', 'x', false); SET force_parallel_mode = on; SET parallel_setup_cost = 0; SELECT sum(busy(oid::int)) FROM pg_class", 'boss'),
+is(lines("$load SELECT set_config('audit.ignore_tables', 'x', false); " . AuditLog::force_parallel($node) . "; SET parallel_setup_cost = 0; SELECT sum(busy(oid::int)) FROM pg_class", 'boss'),
 	'ignore_tables boss', 'parallel workers add none');
 # The configuration is read by everyone, and has its own lines.
 my $session = $node->background_psql($db);

@@ -68,15 +68,16 @@ rename "$key{main}.away", $key{main} or die $!;
 is($node->safe_psql($db, q{SELECT (SELECT count(*) FROM goods WHERE id = 100) + (SELECT count(*) FROM audit.audit_objects WHERE entity_key = '100') + (SELECT n FROM totals)}),
 	5, '  with all that came before it');
 
-$node->safe_psql($db, q{
+my $force_parallel = AuditLog::force_parallel($node);
+$node->safe_psql($db, qq{
 	CREATE TABLE many AS SELECT i AS id, md5(i::text) AS t FROM generate_series(1, 20000) i;
-	SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET force_parallel_mode = on;
+	SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; $force_parallel;
 	INSERT INTO goods SELECT 1000 + count(*), max(t) FROM many WHERE t > 'e';});
 all_good('a parallel plan', "entity->>'id' > '1' AND length(entity->>'id') = 4 AND dao_name = 'goods'", 1);
-is($node->safe_psql($db, q{SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET force_parallel_mode = on;
+is($node->safe_psql($db, qq{SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; $force_parallel;
 	SELECT count(*) FILTER (WHERE audit.verify(r, (SELECT public_key FROM audit.keys LIMIT 1)) IS NOT TRUE) FROM (SELECT audit.record(o) AS r FROM audit.objects o WHERE signature IS NOT NULL) s}),
 	0, 'parallel workers verify');
-is($node->safe_psql($db, "SET force_parallel_mode = on; SET audit.signing_key = '$key{again}'; SELECT audit.verify('x', audit.sign('x'), pg_read_file('$key{again}.pub'))"),
+is($node->safe_psql($db, "$force_parallel; SET audit.signing_key = '$key{again}'; SELECT audit.verify('x', audit.sign('x'), pg_read_file('$key{again}.pub'))"),
 	't', 'and know a key that the session has set');
 
 ## prepared transactions
