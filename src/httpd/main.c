@@ -32,6 +32,17 @@
 /* Of the end, in seconds. */
 #define TIME_FOR_RECORDS 3
 
+/*
+ * How strict the library is.  What it would refuse when strict is refused by
+ * syntax.c, in JSON.  Since 1.0 it refuses most of that at any level, and a
+ * blank in the target only when strict: otherwise it redirects the client.
+ */
+#if MHD_VERSION >= 0x01000000
+#define STRICT 1
+#else
+#define STRICT 0
+#endif
+
 /* Of a connection's thread; what is not used of it takes no memory. */
 #define STACK (512 * 1024)
 
@@ -147,8 +158,7 @@ start_daemon(AlConfig *config)
 	add_option(options, &n, MHD_OPTION_CONNECTION_TIMEOUT,
 			   config->idle_timeout, NULL);
 	add_option(options, &n, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024, NULL);
-	/* what it would refuse when strict is refused by syntax.c, in JSON */
-	add_option(options, &n, MHD_OPTION_STRICT_FOR_CLIENT, 0, NULL);
+	add_option(options, &n, MHD_OPTION_STRICT_FOR_CLIENT, STRICT, NULL);
 	add_option(options, &n, MHD_OPTION_URI_LOG_CALLBACK,
 			   (intptr_t) al_request_begin, NULL);
 	add_option(options, &n, MHD_OPTION_NOTIFY_COMPLETED,

@@ -58,6 +58,15 @@ sub is_error
 	return ref $json eq 'HASH' && length($json->{message} // '');
 }
 
+# Since 1.0 libmicrohttpd refuses most of what is malformed before we see it:
+# in its own words, at times with another status, and without a record.
+chomp(my $library = `pkg-config --modversion libmicrohttpd`);
+sub refused_by_library
+{
+	my ($text, $status) = @_;
+	return $library !~ /^0/ && $text =~ m{\AHTTP/1\.[01] (?:400|$status) (?:(?!^X-Kong-Admin-Request-ID).)*?^Connection: close\r?\n.*<html>[^\n]*\z}ms;
+}
+
 # Refused, in words, and the record that it has: "none" for what is no request.
 my $host = 'Host: localhost';
 my $post = "POST /consumers HTTP/1.1\r\n$host\r\nContent-Type: application/json";
@@ -84,6 +93,11 @@ for (
 	# what is hidden behind it must not become a request
 	my $text = $web->raw("${bytes}GET /hidden HTTP/1.1\r\n$host\r\nConnection: close\r\n\r\n");
 	my @answers = answers($text);
+	if (refused_by_library($text, $status))
+	{
+		pass("$what is refused by the library");
+		next;
+	}
 	is(join(' ', map { $_->[0] } grep { $what !~ /chunks$/ || $_->[0] != 404 } @answers), $status, "$what is answered with $status, once")
 	  or diag($text);
 	ok(is_error($answers[0][2] // ''), '... in JSON') or diag($text);
@@ -108,7 +122,8 @@ for (
 	[ 'a broken chunk', "$post\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400 ])
 {
 	my ($what, $bytes, $status) = @$_;
-	like($web->raw($bytes), qr{^HTTP/1\.[01] $status }, "$what is answered with $status");
+	my $text = $web->raw($bytes);
+	ok($text =~ qr{^HTTP/1\.[01] $status } || refused_by_library($text, $status), "$what is answered with $status") or diag($text);
 }
 
 # SQL, and what no text can hold, in every place that a client fills
