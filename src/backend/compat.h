@@ -9,6 +9,7 @@
 #include "access/brin_internal.h"
 #include "access/genam.h"
 #include "catalog/pg_database.h"
+#include "commands/event_trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/tidbitmap.h"
@@ -45,6 +46,20 @@ al_compat_owns_database(Oid database)
 	return object_ownercheck(DatabaseRelationId, database, GetUserId());
 #else
 	return pg_database_ownercheck(database, GetUserId());
+#endif
+}
+
+/*
+ * Do event triggers fire?  Never in single-user mode, and since version 17 a
+ * superuser can switch them off.
+ */
+static inline bool
+al_compat_event_triggers(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return IsUnderPostmaster && event_triggers;
+#else
+	return IsUnderPostmaster;
 #endif
 }
 

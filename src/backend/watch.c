@@ -6,7 +6,8 @@
  * Event triggers of the extension see DDL on tables (install script); what
  * they cannot see, a change of an audit.* setting, is seen here by a hook on
  * utility commands, in every session that has loaded the library.  Preload it
- * to see all of them.
+ * to see all of them.  The same hook sees that there was DDL while no event
+ * trigger fired.
  *
  * These records have operation "ddl".  No ignore list applies to them.
  */
@@ -17,6 +18,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -32,6 +34,7 @@
 #include "utils/snapmgr.h"
 
 #include "batch.h"
+#include "compat.h"
 #include "guc.h"
 #include "keys.h"
 #include "rowjson.h"
@@ -329,6 +332,103 @@ is_ours(const AlterEventTrigStmt *alter)
 	return strncmp(alter->trigname, "audit_log", 9) == 0;
 }
 
+/* -------------------------------------------------------------- unseen DDL */
+
+/* Does no event trigger see a command, although it is one for them? */
+static bool
+is_unseen(Node *node, ProcessUtilityContext context)
+{
+	return !al_compat_event_triggers() && !creating_extension &&
+		!IsBinaryUpgrade && context != PROCESS_UTILITY_SUBCOMMAND &&
+		command_tag_event_trigger_ok(CreateCommandTag(node));
+}
+
+static void
+add_name(StringInfo names, const char *name)
+{
+	if (names->len > 0)
+		appendStringInfoString(names, ", ");
+	appendStringInfoString(names, name);
+}
+
+static void
+add_relation(StringInfo names, const RangeVar *relation)
+{
+	if (relation)
+		add_name(names, quote_qualified_identifier(relation->schemaname,
+												   relation->relname));
+}
+
+/* The tables, triggers and schemas that a command names, as it names them. */
+static char *
+names_in(Node *node)
+{
+	StringInfoData names;
+	ListCell   *lc;
+
+	initStringInfo(&names);
+	switch (nodeTag(node))
+	{
+		case T_DropStmt:
+			foreach(lc, ((DropStmt *) node)->objects)
+			{
+				Node	   *object = lfirst(lc);
+
+				if (IsA(object, List))
+					add_name(&names, NameListToQuotedString((List *) object));
+				else if (IsA(object, String))
+					add_name(&names, quote_identifier(strVal(object)));
+			}
+			break;
+		case T_AlterTableStmt:
+			add_relation(&names, ((AlterTableStmt *) node)->relation);
+			break;
+		case T_RenameStmt:
+			add_relation(&names, ((RenameStmt *) node)->relation);
+			break;
+		case T_AlterObjectSchemaStmt:
+			add_relation(&names, ((AlterObjectSchemaStmt *) node)->relation);
+			break;
+		case T_CreateTrigStmt:
+			add_relation(&names, ((CreateTrigStmt *) node)->relation);
+			break;
+		case T_CreateStmt:
+		case T_CreateForeignTableStmt:	/* begins with one */
+			add_relation(&names, ((CreateStmt *) node)->relation);
+			break;
+		case T_CreateTableAsStmt:
+			add_relation(&names, ((CreateTableAsStmt *) node)->into->rel);
+			break;
+		default:
+			break;
+	}
+	return names.len > 0 ? names.data : NULL;
+}
+
+/*
+ * What the command did to tracked tables only an event trigger could tell; so
+ * there is a record whatever it did.
+ */
+static void
+record_unseen(const char *tag, const char *names)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoSpaces(&json, VARHDRSZ);
+	appendStringInfoChar(&json, '{');
+	add_member(&json, "command_tag", tag);
+	add_member(&json, "named", names);
+	add_member(&json, "event_triggers", "off");
+	appendStringInfoChar(&json, '}');
+	SET_VARSIZE(json.data, json.len);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	al_watch_record(CStringGetTextDatum("audit"),
+					CStringGetTextDatum("event_triggers"),
+					CStringGetTextDatum(tag), PointerGetDatum(json.data));
+	PopActiveSnapshot();
+}
+
 /*
  * The record is written after the command, which may refuse.  But the file
  * that ALTER SYSTEM has written keeps the change when the record fails; so it
@@ -348,6 +448,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	const char *database = NULL;
 	const char *role = NULL;
 	bool		was_enabled = al_guc_enabled;
+	bool		unseen = is_unseen(node, context);
 
 	switch (nodeTag(node))
 	{
@@ -384,6 +485,10 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		is_ours((AlterEventTrigStmt *) node) &&
 		can_record(was_enabled || al_guc_enabled))
 		record_event_trigger((AlterEventTrigStmt *) node);
+	/* The command may itself have switched them off. */
+	if ((unseen || is_unseen(node, context)) &&
+		can_record(was_enabled || al_guc_enabled))
+		record_unseen(GetCommandTagName(CreateCommandTag(node)), names_in(node));
 	/* What a session sets is announced in guc.c. */
 	if (tag && weakens(set) && can_record(was_enabled || al_guc_enabled))
 	{
