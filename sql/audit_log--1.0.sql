@@ -178,6 +178,9 @@ CREATE INDEX signing_keys_id_idx ON audit.signing_keys (id);
 /*
  * The columns of the views are the fields of a record, in the order in which
  * audit.record() gives them; src/backend/record.c holds the same list.
+ *
+ * They are no security barriers: behind one the newest records would no longer
+ * be read in the order of an index, but all be read and sorted.
  */
 CREATE VIEW audit.objects AS
 	SELECT o.id,
@@ -3632,13 +3635,29 @@ COMMENT ON COLUMN audit.status.signatures IS 'signatures of the last checkpoint'
 COMMENT ON COLUMN audit.status.covered_at IS 'when it was last recorded which tables are tracked';
 COMMENT ON COLUMN audit.status.sealer IS 'what the background worker does, or what went wrong last; null: there is none';
 
+/*
+ * A moment as it is sealed: ISO 8601 in UTC, with microseconds.  Not by
+ * to_char(), which converts the names of months to the encoding of the database
+ * even where none is asked for, and to some encodings cannot.
+ */
+CREATE FUNCTION audit.utc_text(moment timestamptz) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT (pg_catalog.to_json(pg_catalog.date_trunc('second', moment AT TIME ZONE 'UTC')) #>> '{}')
+		|| '.' || pg_catalog.lpad((EXTRACT(microseconds FROM moment)::bigint % 1000000)::text, 6, '0')
+		|| 'Z';
+END;
+REVOKE ALL ON FUNCTION audit.utc_text(timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.utc_text(timestamptz) TO audit_log_reader;
+COMMENT ON FUNCTION audit.utc_text(timestamptz) IS
+	'a moment as the ledger writes it, in UTC with microseconds';
+
 /* With audit.export() all that a verifier elsewhere needs. */
 CREATE VIEW audit.blocks AS
 	SELECT b.block,
 		b.first_leaf,
 		b.size,
-		pg_catalog.to_char(b.sealed_at AT TIME ZONE 'UTC',
-						   'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS sealed_at,
+		audit.utc_text(b.sealed_at) AS sealed_at,
 		b.generation,
 		b.timeline,
 		b.system_identifier,
@@ -3804,8 +3823,7 @@ COMMENT ON FUNCTION audit.utf8_bytes(text) IS
 CREATE VIEW audit.ledger_texts AS
 	SELECT 'objects' AS stream, o.id, o.txid, o.expire, o.salt,
 		'{"format":"1","id":"' || o.id || '","occurred_at":"'
-			|| pg_catalog.to_char(o.occurred_at AT TIME ZONE 'UTC',
-								  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+			|| audit.utc_text(o.occurred_at)
 			|| '","stream":"objects","txid":"' || o.txid || '"}' AS meta,
 			'{"application_name":' || audit.json_string(o.application_name::text)
 			|| ',"client_ip":' || audit.json_string(o.client_ip::text)
@@ -3830,8 +3848,7 @@ CREATE VIEW audit.ledger_texts AS
 	UNION ALL
 	SELECT 'requests', r.id, r.txid, r.expire, r.salt,
 		'{"format":"1","id":"' || r.id || '","occurred_at":"'
-			|| pg_catalog.to_char(r.occurred_at AT TIME ZONE 'UTC',
-								  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+			|| audit.utc_text(r.occurred_at)
 			|| '","stream":"requests","txid":"' || r.txid || '"}',
 			'{"client_ip":' || audit.json_string(r.client_ip::text)
 			|| ',"db_user":' || audit.json_string(r.db_user::text)
@@ -4048,8 +4065,6 @@ CREATE FUNCTION audit.crosscheck_ledger(checkpoint text DEFAULT NULL,
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
-	/* to_char() converts the names of months from the encoding of this. */
-	SET lc_time = 'C'
 BEGIN ATOMIC
 	WITH blocks AS (
 		SELECT b.*, lag(b.block, 1, 0::bigint) OVER w AS block_before,
@@ -4378,5 +4393,5 @@ SELECT pg_catalog.pg_extension_config_dump('audit.ledger_anchors', '');
 /* The HTTP API reads and checks the ledger as the owner of the log. */
 GRANT EXECUTE ON FUNCTION audit.leaf(uuid), audit.waiting(),
 	audit.ledger_inner_hash(text, bytea, text), audit.sha256(bytea),
-	audit.utf8_bytes(text), audit.json_string(text)
+	audit.utf8_bytes(text), audit.json_string(text), audit.utc_text(timestamptz)
 	TO audit_log_owner;

@@ -124,7 +124,6 @@ for (
 	mkdir "$dir/psql_$db";
 	{
 		local $ENV{PGCLIENTENCODING} = $encoding eq 'MULE_INTERNAL' ? 'SQL_ASCII' : 'UTF8';
-		local $ENV{PGOPTIONS} = '-c lc_time=C';	# to_char() converts names of months, and to some encodings cannot
 		system_or_bail('psql', '-XAtq', '-d', $node->connstr($db), '-o', "$dir/psql_$db/$_->[0].jsonl", '-c', "SELECT row_to_json(r) FROM $_->[1] r")
 		  for [ 'records', 'audit.export()' ], [ 'blocks', 'audit.blocks' ];
 	}
