@@ -9,6 +9,11 @@
  * cycle comes later, twice as late each time; no writer ever notices.  Whoever
  * cancels the worker cancels the step that it is at.  Until the extension is
  * created in the database, there is nothing to do.
+ *
+ * A worker that cannot connect to its database, because there is none of that
+ * name for one, ends by that, and the postmaster starts it again soon.  How
+ * often that was, the next one finds in shared memory, and waits longer each
+ * time before it tries.
  */
 #include "postgres.h"
 
@@ -22,6 +27,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "storage/shmem.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -45,6 +51,11 @@
 PGDLLEXPORT void audit_log_worker_main(Datum arg);
 
 static TimestampTz covered = DT_NOBEGIN;
+
+static int	workers = 0;
+static int *failed_connects = NULL; /* in a row; shared, one a worker */
+static shmem_request_hook_type next_shmem_request = NULL;
+static shmem_startup_hook_type next_shmem_startup = NULL;
 
 static void
 cover(void)
@@ -144,6 +155,59 @@ run(void (*step) (void), const char *activity, MemoryContext context,
 	return done;
 }
 
+static void
+reload_configuration(void)
+{
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/* Waits, in no database, until it is time to try to connect once more. */
+static void
+wait_to_connect(const char *database, int failed)
+{
+	/* The postmaster has waited RESTART_S. */
+	int			wait = Min(RESTART_S << Min(failed, 10), MAX_BACK_OFF_S) -
+		RESTART_S;
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													wait * 1000L);
+
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_DATABASE),
+			 errmsg("audit ledger: could not connect to database \"%s\", which \"audit.ledger_database\" names",
+					database),
+			 errdetail("It was tried %d times, and is again in %d seconds or when the configuration is reloaded.",
+					   failed, wait),
+			 errhint("Create the database, or take its name out of the setting and restart the server.")));
+	while (!ConfigReloadPending && GetCurrentTimestamp() < until)
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+														 until) + 1,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	reload_configuration();
+}
+
+static void
+connect_to_database(int worker)
+{
+	int			failed = failed_connects[worker];
+
+	/* The first time another process may just have been quicker. */
+	if (failed > 1)
+		wait_to_connect(MyBgworkerEntry->bgw_extra, failed);
+	failed_connects[worker] = failed + 1;
+	BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, NULL, 0);
+	failed_connects[worker] = 0;
+}
+
 void
 audit_log_worker_main(Datum arg)
 {
@@ -154,7 +218,7 @@ audit_log_worker_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, NULL, 0);
+	connect_to_database(DatumGetInt32(arg));
 
 	context = AllocSetContextCreate(TopMemoryContext, "audit_log worker",
 									ALLOCSET_DEFAULT_SIZES);
@@ -175,12 +239,29 @@ audit_log_worker_main(Datum arg)
 		/* There is nothing to cancel here. */
 		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-		}
+		reload_configuration();
 	}
+}
+
+static void
+request_shmem(void)
+{
+	if (next_shmem_request)
+		next_shmem_request();
+	RequestAddinShmemSpace(MAXALIGN(sizeof(int) * workers));
+}
+
+static void
+startup_shmem(void)
+{
+	bool		found;
+
+	if (next_shmem_startup)
+		next_shmem_startup();
+	failed_connects = ShmemInitStruct("audit_log workers",
+									  sizeof(int) * workers, &found);
+	if (!found)
+		memset(failed_connects, 0, sizeof(int) * workers);
 }
 
 /* Registers a worker for each database; the library is being preloaded. */
@@ -216,8 +297,16 @@ al_worker_register(void)
 				 (char *) lfirst(lc));
 		strlcpy(worker.bgw_type, AL_WORKER_TYPE, BGW_MAXLEN);
 		strlcpy(worker.bgw_extra, lfirst(lc), sizeof(worker.bgw_extra));
+		worker.bgw_main_arg = Int32GetDatum(workers++);
 		RegisterBackgroundWorker(&worker);
 	}
 	list_free(names);
 	pfree(list);
+	if (workers > 0)
+	{
+		next_shmem_request = shmem_request_hook;
+		shmem_request_hook = request_shmem;
+		next_shmem_startup = shmem_startup_hook;
+		shmem_startup_hook = startup_shmem;
+	}
 }

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = AuditLog::start_node('worker', "shared_preload_libraries = 'audit_log'", "audit.ledger_database = 'shop, second'",
-	'audit.ledger_interval = 1', 'audit.ledger_heartbeat = 2', 'wal_level = replica', 'max_wal_senders = 4');
+	'audit.ledger_interval = 1', 'audit.ledger_heartbeat = 2', 'wal_level = replica', 'max_wal_senders = 4', 'allow_in_place_tablespaces = on');
 
 sub sql
 {
@@ -58,10 +58,18 @@ eventually('SELECT ' . worker('shop') . " <> $before", 'the worker comes back');
 is(as('shopkeeper', 'ALTER DATABASE shop RENAME TO renamed'), '', 'it can be renamed');
 is(as('shopkeeper', 'ALTER DATABASE renamed RENAME TO shop'), '', 'and back');
 is(as('shopkeeper', 'DROP DATABASE copy'), '', 'the copy is dropped');
+# The worker must be there, to be in the way.
+$node->safe_psql('postgres', q{CREATE TABLESPACE side LOCATION ''});
+$node->safe_psql('postgres', 'GRANT CREATE ON TABLESPACE side TO shopkeeper');
+eventually('SELECT ' . worker('shop') . ' IS NOT NULL', 'the worker is back');
+is(as('shopkeeper', 'ALTER DATABASE shop SET TABLESPACE side'), '', 'a database that has a worker can be moved');
+$node->safe_psql('postgres', 'ALTER DATABASE shop SET TABLESPACE pg_default');
+$node->safe_psql('postgres', 'DROP TABLESPACE side');
 eventually('SELECT ' . worker('shop') . ' IS NOT NULL AND waiting = 0 FROM audit.status', 'and the worker seals on');
 is(sql('SELECT * FROM audit.verify_ledger()'), '', 'with a clean ledger');
 sql('ALTER DATABASE second OWNER TO shopkeeper');
 ok($node->poll_query_until('second', 'SELECT active FROM audit.status'), 'another database has its worker');
+my $offset = -s $node->logfile;
 is(as('shopkeeper', 'DROP DATABASE second WITH (FORCE)'), '', 'which its owner can drop by force');
 
 # ------------------------------------------------------------------- standby
@@ -80,5 +88,14 @@ $standby->promote;
 $standby->safe_psql('shop', 'INSERT INTO things VALUES (21)');
 ok($standby->poll_query_until('shop', 'SELECT waiting = 0 AND sealer IS NOT NULL FROM audit.status'), 'once promoted, it seals');
 $standby->stop;
+
+# Without a database to go to it tries less and less often, and says how to end
+# that.  It does not wait when the configuration is read again.
+$node->wait_for_log(qr/WARNING:  audit ledger: could not connect to database "second".*\n.*DETAIL:  It was tried 2 times, and is again in 30 seconds .*\n.*HINT:  Create the database/, $offset);
+$offset = -s $node->logfile;
+AuditLog::create_db($node, 'second');
+$node->reload;
+ok($node->poll_query_until('second', 'SELECT active FROM audit.status'), 'it goes to a database that comes again');
+unlike(slurp_file($node->logfile, $offset), qr/FATAL:  database "second"/, 'without another failure');
 
 done_testing();
