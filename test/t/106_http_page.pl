@@ -193,6 +193,7 @@ $browser->wait_for('return document.querySelector("#rows tbody tr:nth-child(3) .
 $browser->click('#rows tbody tr');
 $browser->wait_for('return document.querySelector("#detail h3")?.innerText === "The row that was deleted"', 'what was deleted');
 like($text->('#left-out'), qr/^Left out: token$/, 'what was left out is named');
+like($text->('#detail .acts'), qr/^Made outside any request\./, 'and that no request did it');
 $browser->click('#to-history');
 $browser->wait_for("$rows === 2", 'the history of the row');
 $browser->js('location.hash = "#requests"');
