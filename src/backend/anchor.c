@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "core/crypto.h"
+#include "core/crypto_timestamp.h"
 
 #include "anchor.h"
 #include "checkpoint.h"

@@ -16,6 +16,7 @@
 
 #include "core/base64.h"
 #include "core/crypto.h"
+#include "core/crypto_timestamp.h"
 
 #include "custody.h"
 #include "export.h"

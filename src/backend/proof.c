@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 
 #include "core/base64.h"
+#include "core/crypto_timestamp.h"
 
 #include "anchor.h"
 #include "bundles.h"

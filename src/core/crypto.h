@@ -1,8 +1,8 @@
 /*
  * src/core/crypto.h
  *
- * Digests, keys and signatures.  crypto.c is the only file that sees
- * OpenSSL; nothing of it shows here.
+ * Digests, keys and signatures.  The files crypto_*.c are the only ones that
+ * see OpenSSL; nothing of it shows here.
  *
  * Rules for callers:
  * - An object (AlSha256, AlKey, AlPublicKey) holds contexts that every call
@@ -32,22 +32,10 @@
 #define AL_SIGNATURE_MAX (AL_RSA_MAX_BITS / 8)
 #define AL_KEY_ID_LEN 32		/* hex characters, without the final NUL */
 #define AL_ED25519_PEM_SIZE 120 /* a private key as PEM, final NUL included */
-#define AL_TIMESTAMP_REQUEST_LEN 59
-#define AL_TIMESTAMP_MAX (64 * 1024)	/* bytes of a reply; usual are 5000 */
 
 typedef struct AlSha256 AlSha256;
 typedef struct AlKey AlKey;
 typedef struct AlPublicKey AlPublicKey;
-typedef struct AlAuthorities AlAuthorities;
-
-/* What a time-stamping authority has signed (RFC 3161). */
-typedef struct AlTimestamp
-{
-	const uint8_t *token;		/* DER; part of the reply that was read */
-	size_t		token_len;
-	uint8_t		imprint[AL_SHA256_LEN]; /* digest of what was stamped */
-	int64_t		time;			/* microseconds since 1970 */
-} AlTimestamp;
 
 /* Digests */
 extern AlStatus al_crypto_sha256(const void *data, size_t len,
@@ -101,18 +89,6 @@ extern const uint8_t *al_crypto_ed25519_public(const AlPublicKey *key);
 extern size_t al_crypto_signature_len(const AlPublicKey *key);
 extern void al_crypto_export_public_pem(const AlPublicKey *key, AlBuf *pem);
 extern void al_crypto_free_public_key(AlPublicKey *key);
-
-/* Time stamps */
-extern void al_crypto_timestamp_request(const uint8_t digest[AL_SHA256_LEN],
-										uint8_t
-										request[AL_TIMESTAMP_REQUEST_LEN]);
-extern AlStatus al_crypto_read_timestamp(const void *reply, size_t len,
-										 const AlAuthorities *trusted,
-										 AlTimestamp *stamp, AlError *err);
-extern AlStatus al_crypto_load_authorities(const char *pem, size_t len,
-										   AlAuthorities **authorities,
-										   AlError *err);
-extern void al_crypto_free_authorities(AlAuthorities *authorities);
 
 /* Memory */
 extern void al_crypto_cleanse(void *memory, size_t len);

@@ -6,6 +6,8 @@
 #ifndef AUDIT_LOG_STAMPS_H
 #define AUDIT_LOG_STAMPS_H
 
+#include "core/crypto_timestamp.h"
+
 #include "block.h"
 #include "idmap.h"
 #include "report.h"

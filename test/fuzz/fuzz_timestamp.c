@@ -8,7 +8,7 @@
  */
 #include <openssl/err.h>
 
-#include "core/crypto.h"
+#include "core/crypto_timestamp.h"
 #include "fuzz.h"
 
 int
