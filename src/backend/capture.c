@@ -29,6 +29,7 @@
 #include "batch.h"
 #include "capture.h"
 #include "compat.h"
+#include "guard.h"
 #include "guc.h"
 #include "rowjson.h"
 #include "tracking.h"
@@ -136,7 +137,7 @@ print_row(const AlTracking *tracking, TupleTableSlot *slot,
 	initStringInfo(&removed);
 	appendBinaryStringInfo(&removed, tracking->removed.data,
 						   tracking->removed.len);
-	al_rowjson_guard_enter(&guard, tracking->guard);
+	al_guard_enter(&guard, tracking->guard);
 	al_tracking_hold();
 	PG_TRY();
 	{
@@ -155,7 +156,7 @@ print_row(const AlTracking *tracking, TupleTableSlot *slot,
 	PG_FINALLY();
 	{
 		al_tracking_release();
-		al_rowjson_guard_leave(&guard);
+		al_guard_leave(&guard);
 	}
 	PG_END_TRY();
 	if (removed.len > 0)

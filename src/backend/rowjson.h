@@ -10,16 +10,7 @@
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 
-/*
- * How much of the session must be set aside while a value is printed.
- * Ordered: a row needs what its most demanding column needs.
- */
-typedef enum AlGuard
-{
-	AL_GUARD_NONE,				/* the text depends on no setting */
-	AL_GUARD_STYLE,				/* date, interval, float, bytea styles, zone */
-	AL_GUARD_FULL				/* search_path and locale too */
-} AlGuard;
+#include "guard.h"
 
 typedef struct AlTypePlan AlTypePlan;
 
@@ -57,26 +48,5 @@ extern void al_rowjson_value(StringInfo out, AlTypePlan *type, Datum value);
 extern void al_rowjson_text(StringInfo out, AlTypePlan *type, Datum value);
 extern AlGuard al_rowjson_type_guard(AlTypePlan *type);
 extern void al_rowjson_escape(StringInfo out, const char *text, int len);
-
-/*
- * The guard: settings that change how values are printed, set aside and put
- * back.  Between the two calls nothing may return; an error must reach
- * al_rowjson_guard_leave() through PG_FINALLY().
- */
-typedef struct AlGuardState
-{
-	AlGuard		guard;
-	int			date_style;
-	int			date_order;
-	int			interval_style;
-	int			float_digits;
-	int			bytea_output;
-	bool		quote_identifiers;
-	void	   *timezone;
-	int			nest_level;
-} AlGuardState;
-
-extern void al_rowjson_guard_enter(AlGuardState *state, AlGuard guard);
-extern void al_rowjson_guard_leave(AlGuardState *state);
 
 #endif							/* AUDIT_LOG_ROWJSON_H */
