@@ -302,7 +302,7 @@ plan_key(AlTracking *tracking, Relation rel)
 			key->masked = column->masked;
 			if (!key->masked)
 				tracking->guard = Max(tracking->guard,
-									  al_rowjson_type_guard(key->type));
+									  al_rowplan_type_guard(key->type));
 		}
 		/* What is left out of the row must not show in the key. */
 		if (!found)
@@ -344,7 +344,7 @@ make_tracking(Relation rel, Trigger *trigger)
 	recorder = recording_trigger(triggers, trigger->tgfoid, &root);
 	parse_options(trigger, &options);
 	initStringInfo(&removed);
-	row = al_rowjson_plan(RelationGetDescr(rel), options.exclude, options.mask,
+	row = al_rowplan_make(RelationGetDescr(rel), options.exclude, options.mask,
 						  &removed);
 
 	old = MemoryContextSwitchTo(row->context);

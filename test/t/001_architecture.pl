@@ -17,6 +17,7 @@ my @floors = (
 	[qw(compat glue guard ids utf8 virtual txidrange)],
 	[qw(guc notetext findings)],
 	[qw(keys filter exclude context)],
+	[qw(rowplan)],
 	[qw(rowjson)],
 	[qw(store tracking)],
 	[qw(keylog leaf tablescan)],
