@@ -1,17 +1,16 @@
 /*
  * src/httpd/auth.h
  *
- * Who asks, and whether that is allowed: bearer tokens, client certificates,
- * and the checks that keep other web sites out of a browser's reach.
+ * Who asks: bearer tokens and client certificates.
  */
 #ifndef AUDIT_LOG_AUTH_H
 #define AUDIT_LOG_AUTH_H
 
 #include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "config.h"
-
-#define AL_MAX_NAME 128
 
 /* Recorded with the request; an empty string is none. */
 typedef struct AlIdentity
@@ -26,7 +25,5 @@ extern bool
 			al_auth_check_token(const char *authorization, AlIdentity *identity);
 extern bool
 			al_auth_check_certificate(struct MHD_Connection *mhd, AlIdentity *identity);
-extern bool
-			al_auth_same_site(const AlConfig *config, struct MHD_Connection *mhd);
 
 #endif							/* AUDIT_LOG_AUTH_H */

@@ -25,7 +25,7 @@
 #include <time.h>
 
 #include "await.h"
-#include "request.h"
+#include "clock.h"
 
 #define TICK 200				/* milliseconds */
 #define GRACE 3000				/* milliseconds that an end may take */
@@ -89,7 +89,7 @@ send_cancel(void *arg)
 static void
 ask_to_end(PGconn *conn, AlAwait *await)
 {
-	int64_t		end = al_request_now() + (int64_t) GRACE * 1000;
+	int64_t		end = al_clock_now() + (int64_t) GRACE * 1000;
 #ifdef LIBPQ_HAS_ASYNC_CANCEL
 	PGcancelConn *cancel = PQcancelCreate(conn);
 #else
@@ -140,7 +140,7 @@ wait_for(PGconn *conn, short events, AlAwait *await)
 		int			ready;
 
 		if (await->until != 0)
-			left = (await->until - al_request_now()) / 1000 + 1;
+			left = (await->until - al_clock_now()) / 1000 + 1;
 		if (left <= 0)
 			return false;
 		if (await->long_since && await->end == AL_END_NOT)
@@ -216,7 +216,7 @@ al_await_result(PGconn *conn, AlAwait *await)
 
 	await->end = AL_END_NOT;
 	await->asked = false;
-	await->until = config->statement_timeout == 0 ? 0 : al_request_now() +
+	await->until = config->statement_timeout == 0 ? 0 : al_clock_now() +
 		((int64_t) config->statement_timeout + GRACE) * 1000;
 	result = take_result(conn, await);
 	join_canceller(await, result != NULL);

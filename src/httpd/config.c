@@ -19,7 +19,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "auth.h"
 #include "config.h"
 #include "uri.h"
 

@@ -15,6 +15,7 @@
 #define AL_MAX_EXPOSED 64
 #define AL_MAX_HOSTS 16
 #define AL_MAX_PROXIES 32
+#define AL_MAX_NAME 128			/* bytes of a user or workspace, with a NUL */
 
 /* A table served under /{path}. */
 typedef struct AlExposed

@@ -10,7 +10,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "counters.h"
 #include "later.h"
+#include "pool.h"
 #include "work.h"
 
 #define QUEUE_PER_CONNECTION 2
@@ -59,12 +61,13 @@ write_records(void *arg)
 
 		al_work_execute(db, request);
 		al_pool_give(db);
-		al_request_recorded(request);
+		atomic_fetch_sub(&al_counters.handling, 1);
+		al_request_release(request);
 	}
 	return NULL;
 }
 
-/* Leaves it to a writer, which calls al_request_recorded(); false: no room. */
+/* Leaves it to a writer, which has a reference of its own; false: no room. */
 bool
 al_later_submit(AlRequest *request)
 {
@@ -75,6 +78,8 @@ al_later_submit(AlRequest *request)
 		queued < config->max_connections * QUEUE_PER_CONNECTION;
 	if (accepted)
 	{
+		atomic_fetch_add(&request->references, 1);
+		atomic_fetch_add(&al_counters.handling, 1);
 		request->next = NULL;
 		*last = request;
 		last = &request->next;

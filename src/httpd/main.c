@@ -19,7 +19,11 @@
 #include <unistd.h>
 
 #include "await.h"
+#include "clock.h"
+#include "connection.h"
+#include "counters.h"
 #include "diag.h"
+#include "handle.h"
 #include "later.h"
 #include "pool.h"
 #include "respond.h"
@@ -160,11 +164,11 @@ start_daemon(AlConfig *config)
 	add_option(options, &n, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024, NULL);
 	add_option(options, &n, MHD_OPTION_STRICT_FOR_CLIENT, STRICT, NULL);
 	add_option(options, &n, MHD_OPTION_URI_LOG_CALLBACK,
-			   (intptr_t) al_request_begin, NULL);
+			   (intptr_t) al_handle_begin, NULL);
 	add_option(options, &n, MHD_OPTION_NOTIFY_COMPLETED,
-			   (intptr_t) al_request_end, NULL);
+			   (intptr_t) al_handle_end, NULL);
 	add_option(options, &n, MHD_OPTION_NOTIFY_CONNECTION,
-			   (intptr_t) al_request_connection, NULL);
+			   (intptr_t) al_connection_notify, NULL);
 	add_option(options, &n, MHD_OPTION_UNESCAPE_CALLBACK,
 			   (intptr_t) leave_encoded, NULL);
 	add_option(options, &n, MHD_OPTION_THREAD_STACK_SIZE, STACK, NULL);
@@ -185,13 +189,13 @@ start_daemon(AlConfig *config)
 					   read_file(config->tls_client_ca));
 	}
 	add_option(options, &n, MHD_OPTION_END, 0, NULL);
-	return MHD_start_daemon(flags, 0, NULL, NULL, al_request_handle, NULL,
+	return MHD_start_daemon(flags, 0, NULL, NULL, al_handle_request, NULL,
 							MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 /*
  * A connection is taken up when its first bytes are there, or after a second:
- * then al_request_connection() can look at them.
+ * then al_connection_notify() can look at them.
  */
 static void
 defer_accept(struct MHD_Daemon *daemon)
@@ -244,7 +248,7 @@ wait_for_signals(const AlConfig *config, const sigset_t *signals)
 			return;
 		if (signal == SIGHUP)
 			load_tokens(config, false);
-		al_request_cut_slow();
+		al_connection_cut_slow();
 		fflush(stdout);
 	}
 }
@@ -253,14 +257,14 @@ wait_for_signals(const AlConfig *config, const sigset_t *signals)
 static void
 wait_at_most(int seconds)
 {
-	int64_t		end = al_request_now() + (int64_t) seconds * 1000000;
+	int64_t		end = al_clock_now() + (int64_t) seconds * 1000000;
 	int64_t		left;
 	sigset_t	signals;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
-	while ((left = end - al_request_now()) > 0)
+	while ((left = end - al_clock_now()) > 0)
 	{
 		struct timespec when = {
 			.tv_sec = left / 1000000,.tv_nsec = left % 1000000 * 1000
@@ -309,7 +313,7 @@ drain(AlConfig *config, struct MHD_Daemon *daemon)
 
 	if (listener != MHD_INVALID_SOCKET)
 		close(listener);
-	al_request_drain();
+	al_connection_drain();
 	if (pthread_create(&thread, NULL, hurry, config) == 0)
 		pthread_detach(thread);
 	else
@@ -341,7 +345,9 @@ main(int argc, char **argv)
 	al_respond_init(&config);
 	al_routes_init(&config);
 	al_work_init(&config);
-	if (!al_request_init(&config) || !al_pool_start(&config) ||
+	al_connection_init(&config);
+	al_handle_init(&config);
+	if (!al_request_init() || !al_pool_start(&config) ||
 		!al_later_start(&config))
 		die("could not start the threads");
 	daemon = start_daemon(&config);

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "counters.h"
 #include "metrics.h"
 #include "respond.h"
 

@@ -26,6 +26,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
+#include "counters.h"
 #include "diag.h"
 #include "pool.h"
 
@@ -133,7 +135,7 @@ set_session(PGconn *conn)
 static bool
 end_process(PGconn *conn, int process)
 {
-	int64_t		end = al_request_now() + PROCESS_END;
+	int64_t		end = al_clock_now() + PROCESS_END;
 	char		sql[256];
 	bool		known;
 	bool		gone;
@@ -151,7 +153,7 @@ end_process(PGconn *conn, int process)
 		known = PQresultStatus(result) == PGRES_TUPLES_OK;
 		gone = known && strcmp(PQgetvalue(result, 0, 0), "0") == 0;
 		PQclear(result);
-		if (gone || !known || al_request_now() > end)
+		if (gone || !known || al_clock_now() > end)
 			return gone;
 		poll(NULL, 0, 20);
 	}
@@ -170,7 +172,7 @@ connect_now(AlDatabase *db)
 	conn = PQconnectdbParams(keywords, values, 0);
 	if (PQstatus(conn) != CONNECTION_OK || !set_session(conn))
 	{
-		atomic_store(&next_attempt, al_request_now() + RETRY_AFTER);
+		atomic_store(&next_attempt, al_clock_now() + RETRY_AFTER);
 		on_notice(NULL, PQerrorMessage(conn));
 		PQfinish(conn);
 		return false;
@@ -207,7 +209,7 @@ is_stale(PGconn *conn)
 static bool
 may_connect(void)
 {
-	int64_t		now = al_request_now();
+	int64_t		now = al_clock_now();
 	long long	due = atomic_load(&next_attempt);
 
 	return due == 0 ||
@@ -230,11 +232,11 @@ is_connected(AlDatabase *db)
 bool
 al_pool_reconnect(AlDatabase *db)
 {
-	int64_t		end = al_request_now() + 8 * RETRY_AFTER;
+	int64_t		end = al_clock_now() + 8 * RETRY_AFTER;
 
 	while (!is_connected(db))
 	{
-		if (al_request_now() > end)
+		if (al_clock_now() > end)
 			return false;
 		poll(NULL, 0, RETRY_AFTER / 1000);
 	}
@@ -412,7 +414,7 @@ al_pool_take(int milliseconds)
 	else
 	{
 		db = wait_in_line(milliseconds == AL_POOL_PATIENT ? 0 :
-						  al_request_now() + (int64_t) milliseconds * 1000);
+						  al_clock_now() + (int64_t) milliseconds * 1000);
 		if (db)
 			db->waited_for = true;
 	}

@@ -7,7 +7,6 @@
 #define AUDIT_LOG_POOL_H
 
 #include "await.h"
-#include "request.h"
 
 #define AL_MAX_STATEMENTS 32
 #define AL_MAX_ARGS 40

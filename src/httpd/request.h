@@ -16,6 +16,7 @@
 #include "../core/buf.h"
 #include "auth.h"
 #include "config.h"
+#include "connection.h"
 #include "uri.h"
 
 #define AL_REQUEST_ID_LENGTH 32
@@ -68,8 +69,6 @@ typedef struct AlAnswer
 	char		nonce[360];
 } AlAnswer;
 
-typedef struct AlConnection AlConnection;
-
 typedef struct AlRequest
 {
 	struct MHD_Connection *mhd;
@@ -108,42 +107,11 @@ typedef struct AlRequest
 	AlAnswer	answer;
 } AlRequest;
 
-/* Numbers for /status and /metrics. */
-typedef struct AlCounters
-{
-	atomic_ulong accepted;		/* connections, ever */
-	atomic_long active;			/* connections, now */
-	atomic_long handling;		/* requests in, or due in, the database */
-	atomic_long reading;		/* requests that are arriving */
-	atomic_long sending;		/* answers on their way */
-	atomic_ulong requests;		/* ever */
-	atomic_ulong answers[6];	/* by first digit of the status */
-	atomic_ulong microseconds;	/* spent on all answers */
-	atomic_ulong bytes;			/* of answers' bodies */
-	atomic_ulong unrecorded;	/* answers whose record could not be written */
-	atomic_ulong reconnects;	/* of database connections */
-	atomic_long databases;		/* connections that work, now */
-	atomic_ulong cut;			/* connections cut for being too slow */
-	atomic_ulong abandoned;		/* requests whose client went away meanwhile */
-} AlCounters;
-
-extern AlCounters al_counters;
-
-extern bool al_request_init(const AlConfig *config);
-extern void *al_request_begin(void *cls, const char *target, struct MHD_Connection *mhd);
-extern enum MHD_Result
-			al_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
-							  const char *method, const char *version, const char *upload,
-							  size_t *upload_len, void **state);
-extern void al_request_end(void *cls, struct MHD_Connection *mhd, void **state,
-						   enum MHD_RequestTerminationCode how);
-extern void
-			al_request_connection(void *cls, struct MHD_Connection *mhd, void **state,
-								  enum MHD_ConnectionNotificationCode what);
-extern void al_request_recorded(AlRequest *request);
-extern void al_request_cut_slow(void);
-extern void al_request_drain(void);
-extern bool al_request_is_draining(void);
-extern int64_t al_request_now(void);
+extern bool al_request_init(void);
+extern AlRequest *al_request_make(struct MHD_Connection *mhd,
+								  AlConnection *connection,
+								  const char *target);
+extern void al_request_enter(AlRequest *request, atomic_long *stage);
+extern void al_request_release(AlRequest *request);
 
 #endif							/* AUDIT_LOG_REQUEST_H */

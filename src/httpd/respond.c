@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
+#include "counters.h"
 #include "diag.h"
 #include "respond.h"
 
@@ -326,7 +328,7 @@ add_headers(struct MHD_Response *response, const AlRequest *request)
 								"Bearer realm=\"audit_log\"");
 	if (answer->status == 503)
 		MHD_add_response_header(response, "Retry-After", "1");
-	if (al_request_is_draining() || answer->status == 499)
+	if (al_connection_is_draining() || answer->status == 499)
 		MHD_add_response_header(response, "Connection", "close");
 }
 
@@ -340,7 +342,7 @@ al_respond_send(AlRequest *request)
 	AlAnswer   *answer = &request->answer;
 	struct MHD_Response *response;
 	enum MHD_Result sent;
-	int64_t		duration = al_request_now() - request->started;
+	int64_t		duration = al_clock_now() - request->started;
 	size_t		len = request->method == AL_HEAD ? 0 : answer->len;
 
 	response = MHD_create_response_from_buffer(
@@ -357,11 +359,4 @@ al_respond_send(AlRequest *request)
 	if (config->access_log)
 		write_access_log(request, len, duration);
 	return sent;
-}
-
-void
-al_respond_free(AlRequest *request)
-{
-	PQclear(request->answer.result);
-	al_buf_free(&request->answer.text);
 }

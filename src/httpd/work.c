@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+#include "counters.h"
 #include "diag.h"
 #include "metrics.h"
 #include "respond.h"
@@ -170,7 +172,7 @@ add_log_args(Scratch *scratch, const AlRequest *request, bool durable,
 {
 	AlArgs	   *args = &scratch->args;
 	const AlIdentity *who = &request->identity;
-	int64_t		end = request->answered ? request->answered : al_request_now();
+	int64_t		end = request->answered ? request->answered : al_clock_now();
 
 	args->n = 0;
 	snprintf(scratch->waited, sizeof(scratch->waited), "%.3f",

@@ -139,33 +139,39 @@ for my $file (@backend)
 }
 none('src/backend includes downwards only', @bad);
 
-# Circles, which floors cannot show in src/core
-my (%state, @circle);
+# Circles, where no floors are drawn: a room is a source with its header
+my (%uses, %state, @circle);
+for my $file (@sources)
+{
+	my $room = $file =~ s/\.[ch]$//r;
+
+	for my $h (includes($file))
+	{
+		my $name = (substr $h, 1) =~ s/\.h$//r;
+		my ($other) = grep { $text{"$_.h"} }
+		  (dirname($file) . "/$name", 'src/' . $name =~ s{^\.\./}{}r);
+
+		$uses{$room}{$other} = 1 if $other && $other ne $room;
+	}
+}
 
 sub visit
 {
-	my ($file) = @_;
-	return if ($state{$file} // '') eq 'done';
-	if (($state{$file} // '') eq 'open')
+	my ($room, @way) = @_;
+	return if ($state{$room} // '') eq 'done';
+	if (($state{$room} // '') eq 'open')
 	{
-		push @circle, $file;
+		push @circle, join ' -> ', @way, $room;
 		return;
 	}
-	$state{$file} = 'open';
-	for my $h (includes($file))
-	{
-		my $name = substr $h, 1;
-		for my $path (dirname($file) . "/$name", "src/$name")
-		{
-			next unless $text{$path};
-			visit($path);
-			last;
-		}
-	}
-	$state{$file} = 'done';
+	$state{$room} = 'open';
+	visit($_, @way, $room) for sort keys %{ $uses{$room} };
+	$state{$room} = 'done';
 }
-visit($_) for @sources;
-none('no header includes itself in a circle', @circle);
+visit($_) for sort keys %uses;
+ok($uses{'src/httpd/main'}{'src/httpd/handle'} && $uses{'src/httpd/peer'}{'src/core/buf'},
+	'the rooms that a room uses are found');
+none('no two rooms use each other, by whatever way', @circle);
 
 # Programs
 @bad = ();
