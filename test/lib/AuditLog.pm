@@ -16,9 +16,12 @@ package AuditLog;
 use strict;
 use warnings FATAL => 'all';
 
+use Exporter 'import';
 use FindBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+
+our @EXPORT_OK = qw(put_file get_file);
 
 # new_node(NAME, LINE...): initialised, not started; lines for postgresql.conf
 sub new_node
@@ -43,6 +46,19 @@ sub start_node
 	return $node;
 }
 
+# start_worker_node(NAME, LINE...): its worker keeps the ledgers of the
+# databases "shop" and "second", at short intervals
+sub start_worker_node
+{
+	my ($name, @conf) = @_;
+	return start_node($name,
+		"shared_preload_libraries = 'audit_log'",
+		"audit.ledger_database = 'shop, second'",
+		'audit.ledger_interval = 1',
+		'audit.ledger_heartbeat = 2',
+		@conf);
+}
+
 # create_db(NODE, NAME): a database that has the extension; returns its name
 sub create_db
 {
@@ -59,6 +75,35 @@ sub force_parallel
 	my ($node) = @_;
 
 	return 'SET ' . ($node->pg_version >= 16 ? 'debug_parallel_query' : 'force_parallel_mode') . ' = on';
+}
+
+# put_file(PATH, BYTES), get_file(PATH): the first returns the path
+sub put_file
+{
+	my ($path, $bytes) = @_;
+
+	open my $fh, '>:raw', $path or die "$path: $!";
+	print $fh $bytes;
+	close $fh;
+	return $path;
+}
+
+sub get_file
+{
+	my ($path) = @_;
+
+	open my $fh, '<:raw', $path or die "$path: $!";
+	local $/;
+	return scalar <$fh>;
+}
+
+# make_key(PATH): an RSA key that only we can read; returns the path
+sub make_key
+{
+	my ($path) = @_;
+
+	system_or_bail('sh', '-c', "umask 077 && openssl genrsa -out '$path' 2048 2>/dev/null");
+	return $path;
 }
 
 # program(NAME): path of one of our programs, as it was built

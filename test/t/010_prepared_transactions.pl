@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
-system_or_bail('sh', '-c', "umask 077 && openssl genrsa -out '$dir/records.pem' 2048 2>/dev/null");
+AuditLog::make_key("$dir/records.pem");
 my $node = AuditLog::start_node('prepared', 'max_prepared_transactions = 10',
 	"audit.signing_key = '$dir/records.pem'");
 my $db = AuditLog::create_db($node, 'shop');

@@ -15,11 +15,9 @@ my $node = AuditLog::start_node('lists');
 my $db = AuditLog::create_db($node, 'shop');
 Frontend::create_role($node, $db, 'web');
 
-my $private = PostgreSQL::Test::Utils::tempdir() . '/private.pem';
+my $private = AuditLog::make_key(PostgreSQL::Test::Utils::tempdir() . '/private.pem');
 my $public = "$private.pub";
-system_or_bail('openssl', 'genrsa', '-out', $private, '2048');
 system_or_bail('openssl', 'rsa', '-in', $private, '-pubout', '-out', $public);
-chmod 0600, $private;
 
 $node->safe_psql($db, q{
 	CREATE TABLE consumers (

@@ -13,7 +13,7 @@ use Tampering;
 use Test::More;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
-system_or_bail('sh', '-c', "umask 077 && openssl genrsa -out '$dir/records.pem' 2048 2>/dev/null");
+AuditLog::make_key("$dir/records.pem");
 my $node = AuditLog::start_node('ledger',
 	"audit.signing_key = '$dir/records.pem'",
 	"audit.ledger_key = '$dir/ledger.pem'",

@@ -13,11 +13,7 @@ use Time::HiRes qw(usleep);
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 mkdir "$dir/checkpoints" or die;
-my $node = AuditLog::start_node('worker',
-	"shared_preload_libraries = 'audit_log'",
-	"audit.ledger_database = 'shop, second'",
-	'audit.ledger_interval = 1',
-	'audit.ledger_heartbeat = 2',
+my $node = AuditLog::start_worker_node('worker',
 	"audit.ledger_key = '$dir/ledger.pem'",
 	"audit.checkpoint_dir = '$dir/checkpoints'");
 

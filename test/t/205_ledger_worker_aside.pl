@@ -11,8 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = AuditLog::start_node('worker', "shared_preload_libraries = 'audit_log'", "audit.ledger_database = 'shop, second'",
-	'audit.ledger_interval = 1', 'audit.ledger_heartbeat = 2', 'wal_level = replica', 'max_wal_senders = 4', 'allow_in_place_tablespaces = on');
+my $node = AuditLog::start_worker_node('worker', 'wal_level = replica', 'max_wal_senders = 4', 'allow_in_place_tablespaces = on');
 
 sub sql
 {

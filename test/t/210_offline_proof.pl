@@ -8,7 +8,7 @@ use warnings FATAL => 'all';
 use File::Copy;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
-use AuditLog;
+use AuditLog qw(put_file get_file);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -17,8 +17,7 @@ use Test::More;
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $node = AuditLog::new_node('ledger', "audit.ledger_key = '$dir/ledger.pem'",
 	"audit.ledger_origin = 'example.com/shop'");
-system_or_bail('sh', '-c',
-	"cd $dir && umask 077 && openssl genrsa -out records.pem 2048 2>/dev/null");
+AuditLog::make_key("$dir/records.pem");
 $node->append_conf('postgresql.conf', "audit.signing_key = '$dir/records.pem'");
 $node->start;
 my $db = AuditLog::create_db($node, 'shop');
@@ -29,23 +28,6 @@ my $witness = AuditLog::program('audit_log_witness');
 sub sql
 {
 	return $node->safe_psql($db, $_[0]);
-}
-
-# put NAME TEXT: a file as psql writes it, and its path
-sub put
-{
-	my ($name, $text) = @_;
-	open my $fh, '>:raw', $name or die "$name: $!";
-	print $fh $text;
-	close $fh;
-	return $name;
-}
-
-sub get
-{
-	open my $fh, '<:raw', $_[0] or die "$_[0]: $!";
-	local $/;
-	return scalar <$fh>;
 }
 
 # run_in FOLDER PATH COMMAND...: status, standard output, standard error
@@ -90,9 +72,9 @@ for my $tool (qw(cat cp head mkdir mktemp mv od openssl rm tail tr wc))
 	symlink $path, "$dir/bin/$tool" or die;
 }
 copy($verify, "$away/verify") or die;
-put("$away/ledger.pub", sql(q{SELECT public_key FROM audit.checkpoint_keys WHERE algorithm = 'Ed25519'}) . "\n");
-put("$away/records.pub", sql(q{SELECT public_key FROM audit.checkpoint_keys WHERE algorithm = 'RSA'}) . "\n");
-put("$away/checkpoint", sql('SELECT audit.checkpoint()') . "\n");
+put_file("$away/ledger.pub", sql(q{SELECT public_key FROM audit.checkpoint_keys WHERE algorithm = 'Ed25519'}) . "\n");
+put_file("$away/records.pub", sql(q{SELECT public_key FROM audit.checkpoint_keys WHERE algorithm = 'RSA'}) . "\n");
+put_file("$away/checkpoint", sql('SELECT audit.checkpoint()') . "\n");
 my @keys = ('-k', 'ledger.pub', '-k', 'records.pub');
 
 sub verify_record
@@ -104,9 +86,9 @@ my @ids = split /\n/, sql('SELECT id FROM audit.export()');
 my ($good, $lines) = (0, 0);
 for my $id (@ids)
 {
-	put("$away/record", sql("SELECT record FROM audit.export() WHERE id = '$id'") . "\n");
-	put("$away/line", sql("SELECT row_to_json(e) FROM audit.export() e WHERE id = '$id'") . "\n");
-	put("$away/proof", sql("SELECT audit.inclusion_proof('$id')") . "\n");
+	put_file("$away/record", sql("SELECT record FROM audit.export() WHERE id = '$id'") . "\n");
+	put_file("$away/line", sql("SELECT row_to_json(e) FROM audit.export() e WHERE id = '$id'") . "\n");
+	put_file("$away/proof", sql("SELECT audit.inclusion_proof('$id')") . "\n");
 	my ($status, $out, $err) = verify_record(@keys, 'record', 'proof', 'checkpoint');
 	$good++ if $status == 0 && $out =~ /^Verified: record \Q$id\E /;
 	diag "$id: $err" if $status;
@@ -137,8 +119,8 @@ for my $id ($object, $request)
 		record => sql("SELECT record FROM audit.export() WHERE id = '$id'"),
 		line => sql("SELECT row_to_json(e) FROM audit.export() e WHERE id = '$id'"),
 		proof => sql("SELECT audit.inclusion_proof('$id')") . "\n",
-		checkpoint => get("$away/checkpoint"));
-	put("$away/$_", $file{$_}) for keys %file;
+		checkpoint => get_file("$away/checkpoint"));
+	put_file("$away/$_", $file{$_}) for keys %file;
 	is((verify_record(@keys, $_, 'proof', 'checkpoint'))[0], 0, "the $_ verifies as it is")
 	  for qw(record line);
 	for my $name (sort keys %file)
@@ -151,14 +133,14 @@ for my $id ($object, $request)
 			next if $at >= $ttl && $at < $ttl_end;
 			my $changed = $file{$name};
 			substr($changed, $at, 1) ^= "\x01";
-			put("$away/$name", $changed);
+			put_file("$away/$name", $changed);
 			my ($status, $out, $err) =
 			  verify_record(@keys, $name eq 'line' ? 'line' : 'record', 'proof', 'checkpoint');
 			$verifies{$name}++;
 			next if $status == 1 && $out eq '' && $err =~ /^audit_log_verify_record: \S.*\S\n/;
 			fail("byte $at of $name changed") or diag "$status $out $err";
 		}
-		put("$away/$name", $file{$name});
+		put_file("$away/$name", $file{$name});
 	}
 }
 cmp_ok($verifies{$_}, '>=', 5, "no changed byte of the $_ verifies ($verifies{$_} tried)")
@@ -166,22 +148,22 @@ cmp_ok($verifies{$_}, '>=', 5, "no changed byte of the $_ verifies ($verifies{$_
 
 # -------------------------------------------------------- other mistakes
 
-my $other_proof = put("$away/other", sql("SELECT audit.inclusion_proof('$object')"));
+my $other_proof = put_file("$away/other", sql("SELECT audit.inclusion_proof('$object')"));
 ($status, $out, $err) = verify_record(@keys, 'record', 'other');
 is($status, 1, 'the proof of another record does not do');
 like($err, qr/do not lead to the root|not that of the proof/, 'and it says why');
 
 sql(q{INSERT INTO things VALUES ('later')});
 sql('SELECT audit.seal()');
-put("$away/newer", sql('SELECT audit.checkpoint()'));
+put_file("$away/newer", sql('SELECT audit.checkpoint()'));
 ($status, $out, $err) = verify_record(@keys, 'record', 'proof', 'newer');
 is($status, 1, 'nor does the proof for another checkpoint');
 like($err, qr/the proof is for another checkpoint than "newer"/, 'and it says why');
-put("$away/proof", sql("SELECT audit.inclusion_proof('$request', $size)"));
+put_file("$away/proof", sql("SELECT audit.inclusion_proof('$request', $size)"));
 ($status, $out, $err) = verify_record(@keys, 'record', 'proof', 'checkpoint');
 is($status, 0, 'a proof for a checkpoint that was kept can be had later') or diag $err;
 
-put("$away/terminal", get("$away/newer") =~ s/^example/\e]0;example/r);
+put_file("$away/terminal", get_file("$away/newer") =~ s/^example/\e]0;example/r);
 ($status, $out, $err) = verify_record(@keys, 'record', 'proof', 'terminal');
 is($status, 1, 'nor a checkpoint with control characters');
 unlike($err, qr/\e/, 'and none is shown');
@@ -191,8 +173,8 @@ system_or_bail('sh', '-c',
 ($status, $out, $err) = verify_record('-k', 'stranger.pub', 'record', 'proof');
 is($status, 1, 'nor another key');
 like($err, qr/is not signed by the key "stranger.pub"/, 'and it says why');
-put("$away/vkey", sql(q{SELECT verifier FROM audit.checkpoint_keys WHERE algorithm = 'Ed25519'}) . "\n");
-put("$away/rsa.vkey", sql(q{SELECT verifier FROM audit.checkpoint_keys WHERE algorithm = 'RSA'}) . "\n");
+put_file("$away/vkey", sql(q{SELECT verifier FROM audit.checkpoint_keys WHERE algorithm = 'Ed25519'}) . "\n");
+put_file("$away/rsa.vkey", sql(q{SELECT verifier FROM audit.checkpoint_keys WHERE algorithm = 'RSA'}) . "\n");
 ($status, $out) = verify_record('-k', 'vkey', '-k', 'rsa.vkey', 'record', 'proof');
 is($status, 0, 'keys in the form of signed notes do');
 ($status, $out) = verify_record('-k', 'vkey', 'record', 'proof');
@@ -203,7 +185,7 @@ is($status, 2, 'without a key nothing is verified');
 is($status, 2, 'nor without a record');
 like($err, qr/there is no file "nothing"/, 'and it says why');
 sql("SELECT audit.erase('$request', 'asked for')");
-put("$away/gone", sql("SELECT audit.inclusion_proof('$request')"));
+put_file("$away/gone", sql("SELECT audit.inclusion_proof('$request')"));
 ($status, $out, $err) = verify_record('-k', 'vkey', 'record', 'gone');
 is($status, 1, 'the proof of a record that is gone does not hold what its leaf is made of');
 like($err, qr/the record was gone already/, 'and it says why');
@@ -222,7 +204,7 @@ sub witness
 
 ($status, $out, $err) = witness($node);
 is($status, 0, 'a witness keeps the first checkpoint it sees') or diag $err;
-is(get("$kept/checkpoint"), sql('SELECT audit.checkpoint()') . "\n" =~ s/\n\z//r, 'as it is');
+is(get_file("$kept/checkpoint"), sql('SELECT audit.checkpoint()') . "\n" =~ s/\n\z//r, 'as it is');
 ($status) = witness($node);
 is($status, 0, 'and the same one again');
 $node->stop;
@@ -234,7 +216,7 @@ for my $more (1, 1, 2, 5, 17)
 	sql("INSERT INTO things SELECT gen_random_uuid()::text FROM generate_series(1, $more)");
 	sql('SELECT audit.seal()');
 	my ($status, $out, $err) = witness($node);
-	$grown++ if $status == 0 && get("$kept/checkpoint") eq sql('SELECT audit.checkpoint()');
+	$grown++ if $status == 0 && get_file("$kept/checkpoint") eq sql('SELECT audit.checkpoint()');
 	diag $err if $status;
 }
 is($grown, 5, 'and each one to which the ledger has grown');
@@ -242,7 +224,7 @@ is($grown, 5, 'and each one to which the ledger has grown');
 my $fork = PostgreSQL::Test::Cluster->new('fork');
 $fork->init_from_backup($node, 'older');
 $fork->start;
-my $before = get("$kept/checkpoint");
+my $before = get_file("$kept/checkpoint");
 ($status, $out, $err) = witness($fork);
 is($status, 1, 'not one that was rolled back');
 like($err, qr/it was rolled back \(kept as ".*refused"\)/, 'and it says so');
@@ -251,8 +233,8 @@ $fork->safe_psql($db, 'SELECT audit.seal()');
 ($status, $out, $err) = witness($fork);
 is($status, 1, 'nor one of another history');
 like($err, qr/does not continue the one of \d+ leaves that was kept: it was forked or rewritten/, 'and it says so');
-is(get("$kept/checkpoint"), $before, 'what was kept stays');
-is(get("$kept/refused"), $fork->safe_psql($db, 'SELECT audit.checkpoint()'), 'what was refused is kept beside it');
+is(get_file("$kept/checkpoint"), $before, 'what was kept stays');
+is(get_file("$kept/refused"), $fork->safe_psql($db, 'SELECT audit.checkpoint()'), 'what was refused is kept beside it');
 ($status) = witness($node);
 is($status, 0, 'the true one is still accepted');
 
@@ -280,9 +262,9 @@ for my $name ('', "a b", 'a+b', "a'b", 'a\\b', "a\tb", 'ä')
 	my ($status, $out, $err) = run_in($dir, $ENV{PATH}, '/bin/sh', $witness, '-s', "$dir/witness.pem", '-n', $name, '-p');
 	is($status, 2, "a witness cannot be called \"$name\"") or diag $out;
 }
-put("$away/witness.vkey", $verifier);
-put("$away/record", sql("SELECT record FROM audit.export() WHERE id = '$object'"));
-put("$away/proof", sql("SELECT audit.inclusion_proof('$object')"));
+put_file("$away/witness.vkey", $verifier);
+put_file("$away/record", sql("SELECT record FROM audit.export() WHERE id = '$object'"));
+put_file("$away/proof", sql("SELECT audit.inclusion_proof('$object')"));
 copy("$kept/checkpoint", "$away/checkpoint") or die;
 ($status, $out, $err) = verify_record(@keys, '-k', 'witness.vkey', 'record', 'proof', 'checkpoint');
 is($status, 0, 'where a verifier that trusts the witness finds it') or diag $err;

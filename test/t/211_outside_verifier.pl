@@ -7,7 +7,7 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
-use AuditLog;
+use AuditLog qw(put_file);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -15,9 +15,9 @@ use Test::More;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $verifier = AuditLog::program('audit_log_verify');
+AuditLog::make_key("$dir/records.pem");
 system_or_bail('sh', '-c',
-	"cd $dir && umask 077 && openssl genrsa -out records.pem 2048 2>/dev/null"
-	  . " && openssl rsa -in records.pem -pubout -out records.pub 2>/dev/null"
+	"cd $dir && openssl rsa -in records.pem -pubout -out records.pub 2>/dev/null"
 	  . " && openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -out stranger.pub 2>/dev/null");
 my $node = AuditLog::start_node('ledger', "audit.ledger_key = '$dir/ledger.pem'",
 	"audit.signing_key = '$dir/records.pem'", "audit.ledger_origin = 'example.com/shop'",
@@ -28,15 +28,6 @@ sub sql
 {
 	my ($db, $sql) = @_;
 	return $node->safe_psql($db, $sql);
-}
-
-sub put
-{
-	my ($name, $text) = @_;
-	open my $fh, '>:raw', $name or die "$name: $!";
-	print $fh $text;
-	close $fh;
-	return $name;
 }
 
 # verify ARGUMENT...: status, findings (kind, leaf, id, detail), standard error
@@ -57,7 +48,7 @@ sql($base, q{
 	INSERT INTO goods SELECT g, 'name ' || g FROM generate_series(1, 300) g;
 	SELECT audit.log_request('POST', '/goods', 201, '{"a": 1}', duration_ms => 1.50); });
 sql($base, 'SELECT audit.seal()');
-my $early = put("$dir/early", sql($base, 'SELECT audit.checkpoint()') . "\n");
+my $early = put_file("$dir/early", sql($base, 'SELECT audit.checkpoint()') . "\n");
 my $key = sql($base, q{SELECT verifier FROM audit.checkpoint_keys WHERE algorithm = 'Ed25519'});
 for my $i (1 .. 5)
 {
@@ -71,7 +62,7 @@ sql($base, q{SELECT audit.erase(id, 'asked for') FROM audit.export(2, 2)});
 sql($base, 'SELECT audit.rotate_key()');
 sql($base, q{INSERT INTO goods SELECT g, 'more' FROM generate_series(1001, 1400) g});
 sql($base, 'SELECT audit.seal()');
-my $late = put("$dir/late", sql($base, 'SELECT audit.checkpoint()') . "\n");
+my $late = put_file("$dir/late", sql($base, 'SELECT audit.checkpoint()') . "\n");
 sql($base, q{UPDATE goods SET name = 'last' WHERE id < 6});
 sql($base, 'SELECT audit.seal()');
 ok($node->poll_query_until($base, q{SELECT bool_or(state = 'expired') FROM audit.export()}), 'some records expire');
@@ -104,7 +95,7 @@ for my $path (keys %tiles)
 {
 	my ($folder) = $path =~ m{(.*)/};
 	system_or_bail('mkdir', '-p', "$saved/$folder");
-	put("$saved/$path", pack 'H*', $tiles{$path});
+	put_file("$saved/$path", pack 'H*', $tiles{$path});
 }
 ($status, $found, $err) = verify(@trust, '-f', $saved);
 is($status, 0, 'with the tiles as well') or diag $err;
@@ -285,8 +276,8 @@ for my $case (
 
 # Nor may an exported file name another ledger for some of its blocks.
 mkdir "$dir/renamed";
-put("$dir/renamed/records.jsonl", slurp_file("$saved/records.jsonl"));
-put("$dir/renamed/blocks.jsonl", join '', map { s/example\.com/example.net/g if /"block":4,/; "$_\n" }
+put_file("$dir/renamed/records.jsonl", slurp_file("$saved/records.jsonl"));
+put_file("$dir/renamed/blocks.jsonl", join '', map { s/example\.com/example.net/g if /"block":4,/; "$_\n" }
 	split /\n/, slurp_file("$saved/blocks.jsonl"));
 ($status, $found) = verify('-k', $key, '-f', "$dir/renamed");
 is(kinds($found), 'generation signature', 'a block with another origin is found, and that no key signed it') or diag explain $found;
@@ -309,7 +300,7 @@ sql($older, q{INSERT INTO goods VALUES (9001, 'here')});
 sql($older, 'SELECT audit.seal()');
 sql($base, q{INSERT INTO goods VALUES (9002, 'there'), (9003, 'there'), (9004, 'there')});
 sql($base, 'SELECT audit.seal()');
-put("$dir/there", sql($base, 'SELECT audit.checkpoint()'));
+put_file("$dir/there", sql($base, 'SELECT audit.checkpoint()'));
 ($status, $found) = verify('-k', $key, '-c', "$dir/there", $node->connstr($older));
 is(kinds($found), 'rolled_back', 'an older copy that went on is shorter');
 sql($older, q{INSERT INTO goods SELECT g, 'here' FROM generate_series(9100, 9200) g});

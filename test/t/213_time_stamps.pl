@@ -7,7 +7,7 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
-use AuditLog;
+use AuditLog qw(put_file get_file);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -35,22 +35,9 @@ sub sqlstate
 	return ($err =~ /ERROR:  (\w{5}): / ? $1 : '', $err);
 }
 
-sub put
-{
-	my ($name, $bytes) = @_;
-	open my $fh, '>:raw', "$dir/$name" or die "$name: $!";
-	print $fh $bytes;
-	close $fh;
-	return "$dir/$name";
-}
-
-sub get
-{
-	my ($name) = @_;
-	open my $fh, '<:raw', "$dir/$name" or die "$name: $!";
-	local $/;
-	return <$fh>;
-}
+# Files are in that folder.
+sub put { return put_file("$dir/$_[0]", $_[1]) }
+sub get { return get_file("$dir/$_[0]") }
 
 # openssl(ARGUMENT...): succeeds?, and what it says
 sub openssl
