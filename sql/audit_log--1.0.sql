@@ -271,37 +271,31 @@ REVOKE ALL ON FUNCTION audit.keep() FROM PUBLIC;
 COMMENT ON FUNCTION audit.keep() IS
 	'internal: trigger of the audit tables: takes no rows of another server''s log';
 
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.audit_objects
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_protect;
-
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.audit_requests
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-ALTER TABLE audit.audit_requests ENABLE ALWAYS TRIGGER audit_log_protect;
-
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.signing_keys
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-ALTER TABLE audit.signing_keys ENABLE ALWAYS TRIGGER audit_log_protect;
-
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.audit_objects
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.audit_requests
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.audit_requests ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.signing_keys
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.signing_keys ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.tracking_rules
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.tracking_rules ENABLE ALWAYS TRIGGER audit_log_keep;
+DO $$
+DECLARE
+	name text;
+BEGIN
+	/* Not tracking_rules, which audit.enable_all() changes in SQL. */
+	FOREACH name IN ARRAY ARRAY['audit_objects', 'audit_requests',
+								'signing_keys'] LOOP
+		EXECUTE pg_catalog.format(
+			'CREATE TRIGGER audit_log_protect
+				BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.%1$I
+				FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+			 ALTER TABLE audit.%1$I ENABLE ALWAYS TRIGGER audit_log_protect',
+			name);
+	END LOOP;
+	FOREACH name IN ARRAY ARRAY['audit_objects', 'audit_requests',
+								'signing_keys', 'tracking_rules'] LOOP
+		EXECUTE pg_catalog.format(
+			'CREATE TRIGGER audit_log_keep
+				BEFORE INSERT OR UPDATE OR DELETE ON audit.%1$I
+				FOR EACH ROW EXECUTE FUNCTION audit.keep();
+			 ALTER TABLE audit.%1$I ENABLE ALWAYS TRIGGER audit_log_keep',
+			name);
+	END LOOP;
+END
+$$;
 
 CREATE TRIGGER audit_log_flush
 	AFTER INSERT ON audit.audit_objects
@@ -3211,7 +3205,7 @@ CREATE TABLE audit.ledger_blocks
 		(pg_catalog.octet_length(root) = 32)
 );
 
-/* A bundle holds leaves of one block and of one window of 256 leaves. */
+/* A bundle holds leaves of one block and of one stretch of 128 leaves. */
 CREATE TABLE audit.ledger_bundles
 (
 	first_leaf				bigint NOT NULL,
@@ -3290,71 +3284,28 @@ CREATE TABLE audit.ledger_anchors
 );
 CREATE INDEX ledger_anchors_idx ON audit.ledger_anchors (size);
 
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_generations
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_blocks
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_bundles
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_nodes
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_signatures
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_keys
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-CREATE TRIGGER audit_log_protect
-	BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.ledger_anchors
-	FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
-ALTER TABLE audit.ledger_generations ENABLE ALWAYS TRIGGER audit_log_protect;
-ALTER TABLE audit.ledger_blocks ENABLE ALWAYS TRIGGER audit_log_protect;
-ALTER TABLE audit.ledger_bundles ENABLE ALWAYS TRIGGER audit_log_protect;
-ALTER TABLE audit.ledger_nodes ENABLE ALWAYS TRIGGER audit_log_protect;
-ALTER TABLE audit.ledger_signatures ENABLE ALWAYS TRIGGER audit_log_protect;
-ALTER TABLE audit.ledger_keys ENABLE ALWAYS TRIGGER audit_log_protect;
-ALTER TABLE audit.ledger_anchors ENABLE ALWAYS TRIGGER audit_log_protect;
-
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_generations
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.ledger_generations ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_blocks
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.ledger_blocks ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_bundles
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.ledger_bundles ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_nodes
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.ledger_nodes ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_signatures
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.ledger_signatures ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_keys
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.ledger_keys ENABLE ALWAYS TRIGGER audit_log_keep;
-CREATE TRIGGER audit_log_keep
-	BEFORE INSERT OR UPDATE OR DELETE ON audit.ledger_anchors
-	FOR EACH ROW EXECUTE FUNCTION audit.keep();
-ALTER TABLE audit.ledger_anchors ENABLE ALWAYS TRIGGER audit_log_keep;
-
-ALTER TABLE audit.ledger_generations OWNER TO audit_log_owner;
-ALTER TABLE audit.ledger_blocks OWNER TO audit_log_owner;
-ALTER TABLE audit.ledger_bundles OWNER TO audit_log_owner;
-ALTER TABLE audit.ledger_nodes OWNER TO audit_log_owner;
-ALTER TABLE audit.ledger_signatures OWNER TO audit_log_owner;
-ALTER TABLE audit.ledger_keys OWNER TO audit_log_owner;
-ALTER TABLE audit.ledger_anchors OWNER TO audit_log_owner;
+DO $$
+DECLARE
+	name text;
+BEGIN
+	FOREACH name IN ARRAY ARRAY['ledger_generations', 'ledger_blocks',
+								'ledger_bundles', 'ledger_nodes',
+								'ledger_signatures', 'ledger_keys',
+								'ledger_anchors'] LOOP
+		EXECUTE pg_catalog.format(
+			'CREATE TRIGGER audit_log_protect
+				BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit.%1$I
+				FOR EACH STATEMENT EXECUTE FUNCTION audit.protect();
+			 ALTER TABLE audit.%1$I ENABLE ALWAYS TRIGGER audit_log_protect;
+			 CREATE TRIGGER audit_log_keep
+				BEFORE INSERT OR UPDATE OR DELETE ON audit.%1$I
+				FOR EACH ROW EXECUTE FUNCTION audit.keep();
+			 ALTER TABLE audit.%1$I ENABLE ALWAYS TRIGGER audit_log_keep;
+			 ALTER TABLE audit.%1$I OWNER TO audit_log_owner',
+			name);
+	END LOOP;
+END
+$$;
 GRANT SELECT ON audit.ledger_generations, audit.ledger_blocks,
 	audit.ledger_bundles, audit.ledger_nodes, audit.ledger_signatures,
 	audit.ledger_keys, audit.ledger_anchors TO audit_log_reader;
@@ -4347,7 +4298,7 @@ COMMENT ON COLUMN audit.ledger_blocks.system_identifier IS 'of the cluster';
 COMMENT ON COLUMN audit.ledger_blocks.root IS 'root hash of the tree with it';
 COMMENT ON COLUMN audit.ledger_blocks.snapshot IS 'transactions whose records are in it or in one before';
 
-COMMENT ON TABLE audit.ledger_bundles IS 'leaves of the tree, up to 256 a row';
+COMMENT ON TABLE audit.ledger_bundles IS 'leaves of the tree, up to 128 a row';
 COMMENT ON COLUMN audit.ledger_bundles.first_leaf IS 'its first leaf';
 COMMENT ON COLUMN audit.ledger_bundles.leaves IS 'how many it holds';
 COMMENT ON COLUMN audit.ledger_bundles.ids IS 'ids of the records, 16 bytes each';
