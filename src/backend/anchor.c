@@ -35,6 +35,7 @@
 
 #include "anchor.h"
 #include "checkpoint.h"
+#include "event.h"
 #include "glue.h"
 #include "tablescan.h"
 
@@ -270,9 +271,7 @@ check_gone(Snapshot snapshot, int64 from, int64 to, AlAnchorSink sink,
 		char		digest[2 * AL_SHA256_LEN + 1];
 
 		CHECK_FOR_INTERRUPTS();
-		if (entity && al_tablescan_is(&scan, AL_OBJECT_OPERATION, "ddl") &&
-			al_tablescan_is(&scan, AL_OBJECT_SCHEMA_NAME, "audit") &&
-			al_tablescan_is(&scan, AL_OBJECT_DAO_NAME, "ledger") &&
+		if (entity && al_event_is_of_ledger(scan.slot) &&
 			sscanf(entity, AL_ANCHOR_EVENT_FORMAT, &size, digest) == 2 &&
 			(from <= 0 || size > from) && (to < 0 || size <= to) &&
 			!is_stored(snapshot, size, digest))

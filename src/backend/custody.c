@@ -28,6 +28,7 @@
 #include "checkpoint.h"
 #include "checkpoint_file.h"
 #include "custody.h"
+#include "event.h"
 #include "glue.h"
 #include "guc.h"
 #include "keys.h"
@@ -35,7 +36,6 @@
 #include "locate.h"
 #include "notetext.h"
 #include "publish.h"
-#include "rowjson.h"
 #include "seal.h"
 #include "signing.h"
 
@@ -46,20 +46,8 @@
 static void
 begin_event(StringInfo json, const char *event)
 {
-	initStringInfo(json);
-	appendStringInfoSpaces(json, VARHDRSZ);
-	appendStringInfoString(json, "{\"event\":");
-	al_rowjson_escape(json, event, strlen(event));
-}
-
-static void
-add_member(StringInfo json, const char *key, const char *value)
-{
-	appendStringInfo(json, ",\"%s\":", key);
-	if (value)
-		al_rowjson_escape(json, value, strlen(value));
-	else
-		appendStringInfoString(json, "null");
+	al_event_begin(json);
+	al_event_add(json, "event", event);
 }
 
 /* Writes the record of an event; "key" finds it again. */
@@ -68,13 +56,11 @@ write_event(StringInfo json, const char *key, pg_uuid_t *id)
 {
 	AlObjectRecord record = {0};
 
-	appendStringInfoChar(json, '}');
-	SET_VARSIZE(json->data, json->len);
-	record.operation = "ddl";
-	record.schema_name = CStringGetTextDatum("audit");
-	record.dao_name = CStringGetTextDatum("ledger");
+	record.operation = AL_EVENT_OPERATION;
+	record.schema_name = CStringGetTextDatum(AL_EVENT_SCHEMA);
+	record.dao_name = CStringGetTextDatum(AL_EVENT_LEDGER);
 	record.entity_key = CStringGetTextDatum(key);
-	record.entity = PointerGetDatum(json->data);
+	record.entity = al_event_end(json);
 	al_batch_write_kept(&record, id);
 }
 
@@ -206,13 +192,13 @@ al_custody_new_generation(const char *reason)
 		previous = al_notetext_show(previous);
 
 	begin_event(&json, "new_generation");
-	add_member(&json, "generation", psprintf("%d", number));
-	add_member(&json, "origin", origin);
-	add_member(&json, "reason", reason);
-	add_member(&json, "first_leaf", psprintf(INT64_FORMAT, block.size));
-	add_member(&json, "system_identifier",
+	al_event_add(&json, "generation", psprintf("%d", number));
+	al_event_add(&json, "origin", origin);
+	al_event_add(&json, "reason", reason);
+	al_event_add(&json, "first_leaf", psprintf(INT64_FORMAT, block.size));
+	al_event_add(&json, "system_identifier",
 			   psprintf(UINT64_FORMAT, GetSystemIdentifier()));
-	add_member(&json, "previous_checkpoint", previous);
+	al_event_add(&json, "previous_checkpoint", previous);
 	write_event(&json, psprintf("generation %d", number), &id);
 
 	values[AL_GENERATION_GENERATION - 1] = Int32GetDatum(number);
@@ -284,7 +270,7 @@ al_custody_rotate_key(void)
 				  &err);
 	verifier = verifier_text(&named);
 	begin_event(&json, "rotate_key");
-	add_member(&json, "key", verifier);
+	al_event_add(&json, "key", verifier);
 	write_event(&json, "key", &id);
 	/* The record that introduces it comes before its first signature. */
 	al_knownkeys_add(&named, true, block.size + 1, -1);
@@ -329,7 +315,7 @@ al_custody_add_key(const char *verifier)
 	}
 	PG_END_TRY();
 	begin_event(&json, "add_key");
-	add_member(&json, "key", verifier);
+	al_event_add(&json, "key", verifier);
 	write_event(&json, "key", &id);
 	UnregisterSnapshot(snapshot);
 	table_close(lock, NoLock);
@@ -429,8 +415,8 @@ al_custody_add_timestamp(const bytea *reply, int64 size)
 	if (added.is_new)
 	{
 		begin_event(&json, AL_ANCHOR_EVENT);
-		add_member(&json, "size", psprintf(INT64_FORMAT, added.size));
-		add_member(&json, "token", added.token);
+		al_event_add(&json, "size", psprintf(INT64_FORMAT, added.size));
+		al_event_add(&json, "token", added.token);
 		write_event(&json, AL_ANCHOR_EVENT, &id);
 	}
 	UnregisterSnapshot(snapshot);
@@ -439,25 +425,6 @@ al_custody_add_timestamp(const bytea *reply, int64 size)
 }
 
 /* ----------------------------------------------------------------- erasing */
-
-static bool
-column_is(TupleTableSlot *slot, AttrNumber column, const char *expected)
-{
-	bool		isnull;
-	Datum		value = slot_getattr(slot, column, &isnull);
-
-	return !isnull && strcmp(TextDatumGetCString(value), expected) == 0;
-}
-
-/* Is it one of the records that this file writes? */
-static bool
-is_event(AlStream stream, TupleTableSlot *slot)
-{
-	return stream == AL_OBJECTS &&
-		column_is(slot, AL_OBJECT_OPERATION, "ddl") &&
-		column_is(slot, AL_OBJECT_SCHEMA_NAME, "audit") &&
-		column_is(slot, AL_OBJECT_DAO_NAME, "ledger");
-}
 
 /* Removes a record before it expires; its leaf stays. */
 void
@@ -479,7 +446,7 @@ al_custody_erase(const pg_uuid_t *id, const char *reason)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("record \"%s\" does not exist", id_text)));
-	if (is_event(stream, slot))
+	if (stream == AL_OBJECTS && al_event_is_of_ledger(slot))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("record \"%s\" belongs to the ledger itself", id_text),
@@ -490,9 +457,9 @@ al_custody_erase(const pg_uuid_t *id, const char *reason)
 				 errmsg("record \"%s\" is not sealed yet", id_text),
 				 errhint("Only what the ledger holds can be erased without a gap: call audit.seal() first.")));
 	begin_event(&json, "erase");
-	add_member(&json, "id", id_text);
-	add_member(&json, "leaf", psprintf(INT64_FORMAT, leaf));
-	add_member(&json, "reason", reason);
+	al_event_add(&json, "id", id_text);
+	al_event_add(&json, "leaf", psprintf(INT64_FORMAT, leaf));
+	al_event_add(&json, "reason", reason);
 	write_event(&json, id_text, &event_id);
 	if (!al_store_delete(stream, &slot->tts_tid))
 		ereport(ERROR,

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "bundles.h"
+#include "event.h"
 #include "ids.h"
 #include "ledger.h"
 #include "locate.h"
@@ -77,10 +78,7 @@ al_locate_erasure(Snapshot snapshot, const pg_uuid_t *id)
 	{
 		char	   *entity = al_tablescan_text(&scan, AL_OBJECT_ENTITY);
 
-		found = entity != NULL &&
-			al_tablescan_is(&scan, AL_OBJECT_OPERATION, "ddl") &&
-			al_tablescan_is(&scan, AL_OBJECT_SCHEMA_NAME, "audit") &&
-			al_tablescan_is(&scan, AL_OBJECT_DAO_NAME, "ledger") &&
+		found = entity != NULL && al_event_is_of_ledger(scan.slot) &&
 			strncmp(entity, begin, sizeof(begin) - 1) == 0;
 	}
 	al_tablescan_end(&scan);

@@ -137,14 +137,6 @@ al_tablescan_text(AlTableScan *scan, AttrNumber column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-bool
-al_tablescan_is(AlTableScan *scan, AttrNumber column, const char *expected)
-{
-	char	   *text = al_tablescan_text(scan, column);
-
-	return text && strcmp(text, expected) == 0;
-}
-
 /* Copies a hash; what is none becomes zeros, which no hash is. */
 void
 al_tablescan_hash(AlTableScan *scan, AttrNumber column, AlHash *hash)

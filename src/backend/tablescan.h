@@ -37,8 +37,6 @@ extern void al_tablescan_end(AlTableScan *scan);
 extern int64 al_tablescan_int64(AlTableScan *scan, AttrNumber column);
 extern int	al_tablescan_int32(AlTableScan *scan, AttrNumber column);
 extern char *al_tablescan_text(AlTableScan *scan, AttrNumber column);
-extern bool al_tablescan_is(AlTableScan *scan, AttrNumber column,
-							const char *expected);
 extern void al_tablescan_hash(AlTableScan *scan, AttrNumber column,
 							  AlHash *hash);
 

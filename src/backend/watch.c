@@ -35,9 +35,9 @@
 
 #include "batch.h"
 #include "compat.h"
+#include "event.h"
 #include "guc.h"
 #include "keys.h"
-#include "rowjson.h"
 #include "watch.h"
 
 static ProcessUtility_hook_type next_process_utility = NULL;
@@ -49,7 +49,7 @@ al_watch_record(Datum schema_name, Datum dao_name, Datum entity_key,
 {
 	AlObjectRecord record = {0};
 
-	record.operation = "ddl";
+	record.operation = AL_EVENT_OPERATION;
 	record.schema_name = schema_name;
 	record.dao_name = dao_name;
 	record.entity_key = entity_key;
@@ -253,19 +253,6 @@ weakens(const VariableSetStmt *set)
 }
 
 static void
-add_member(StringInfo json, const char *key, const char *value)
-{
-	if (json->len > VARHDRSZ + 1)
-		appendStringInfoChar(json, ',');
-	al_rowjson_escape(json, key, strlen(key));
-	appendStringInfoChar(json, ':');
-	if (value)
-		al_rowjson_escape(json, value, strlen(value));
-	else
-		appendStringInfoString(json, "null");
-}
-
-static void
 record_setting(const char *tag, VariableSetStmt *set, const char *database,
 			   const char *role)
 {
@@ -277,21 +264,17 @@ record_setting(const char *tag, VariableSetStmt *set, const char *database,
 		value = ExtractSetVariableArgs(set);
 	else if (set->kind == VAR_SET_CURRENT)
 		value = GetConfigOptionByName(set->name, NULL, true);
-	initStringInfo(&json);
-	appendStringInfoSpaces(&json, VARHDRSZ);
-	appendStringInfoChar(&json, '{');
-	add_member(&json, "command_tag", tag);
-	add_member(&json, "setting", name);
-	add_member(&json, "value", value);
+	al_event_begin(&json);
+	al_event_add(&json, "command_tag", tag);
+	al_event_add(&json, "setting", name);
+	al_event_add(&json, "value", value);
 	if (database)
-		add_member(&json, "database", database);
+		al_event_add(&json, "database", database);
 	if (role)
-		add_member(&json, "role", role);
-	appendStringInfoChar(&json, '}');
-	SET_VARSIZE(json.data, json.len);
+		al_event_add(&json, "role", role);
 	al_watch_record(CStringGetTextDatum("audit"),
 					CStringGetTextDatum("settings"),
-					CStringGetTextDatum(name), PointerGetDatum(json.data));
+					CStringGetTextDatum(name), al_event_end(&json));
 }
 
 /* May a record of a command be written here? */
@@ -309,20 +292,16 @@ record_event_trigger(const AlterEventTrigStmt *alter)
 	StringInfoData json;
 	char		enabled[2] = {alter->tgenabled, '\0'};
 
-	initStringInfo(&json);
-	appendStringInfoSpaces(&json, VARHDRSZ);
-	appendStringInfoChar(&json, '{');
-	add_member(&json, "command_tag", "ALTER EVENT TRIGGER");
-	add_member(&json, "object_type", "event trigger");
-	add_member(&json, "object_identity", alter->trigname);
-	add_member(&json, "enabled", enabled);
-	appendStringInfoChar(&json, '}');
-	SET_VARSIZE(json.data, json.len);
+	al_event_begin(&json);
+	al_event_add(&json, "command_tag", "ALTER EVENT TRIGGER");
+	al_event_add(&json, "object_type", "event trigger");
+	al_event_add(&json, "object_identity", alter->trigname);
+	al_event_add(&json, "enabled", enabled);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	al_watch_record(CStringGetTextDatum("audit"),
 					CStringGetTextDatum("event_triggers"),
 					CStringGetTextDatum(alter->trigname),
-					PointerGetDatum(json.data));
+					al_event_end(&json));
 	PopActiveSnapshot();
 }
 
@@ -414,18 +393,14 @@ record_unseen(const char *tag, const char *names)
 {
 	StringInfoData json;
 
-	initStringInfo(&json);
-	appendStringInfoSpaces(&json, VARHDRSZ);
-	appendStringInfoChar(&json, '{');
-	add_member(&json, "command_tag", tag);
-	add_member(&json, "named", names);
-	add_member(&json, "event_triggers", "off");
-	appendStringInfoChar(&json, '}');
-	SET_VARSIZE(json.data, json.len);
+	al_event_begin(&json);
+	al_event_add(&json, "command_tag", tag);
+	al_event_add(&json, "named", names);
+	al_event_add(&json, "event_triggers", "off");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	al_watch_record(CStringGetTextDatum("audit"),
 					CStringGetTextDatum("event_triggers"),
-					CStringGetTextDatum(tag), PointerGetDatum(json.data));
+					CStringGetTextDatum(tag), al_event_end(&json));
 	PopActiveSnapshot();
 }
 

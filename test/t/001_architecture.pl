@@ -20,7 +20,7 @@ my @floors = (
 	[qw(rowplan)],
 	[qw(rowjson)],
 	[qw(store tracking)],
-	[qw(keylog leaf tablescan)],
+	[qw(keylog leaf tablescan event)],
 	[qw(record ledger bundles)],
 	[qw(storedtree locate)],
 	[qw(harvest)],
