@@ -22,6 +22,7 @@
 
 #include "batch.h"
 #include "capture.h"
+#include "ddl.h"
 #include "guc.h"
 #include "keys.h"
 #include "purge.h"
@@ -174,14 +175,14 @@ audit_log_log_ddl(PG_FUNCTION_ARGS)
 Datum
 audit_log_trigger_args(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_ARRAYTYPE_P(al_watch_trigger_args(PG_GETARG_OID(0)));
+	PG_RETURN_ARRAYTYPE_P(al_ddl_trigger_args(PG_GETARG_OID(0)));
 }
 
 /* audit.ddl_details(pg_ddl_command): what a command did to a table. */
 Datum
 audit_log_ddl_details(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_ARRAYTYPE_P(al_watch_ddl_details(PG_GETARG_POINTER(0)));
+	PG_RETURN_ARRAYTYPE_P(al_ddl_details(PG_GETARG_POINTER(0)));
 }
 
 /* ---------------------------------------------------------------- requests */

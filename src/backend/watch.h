@@ -6,12 +6,8 @@
 #ifndef AUDIT_LOG_WATCH_H
 #define AUDIT_LOG_WATCH_H
 
-#include "utils/array.h"
-
 extern void al_watch_init(void);
 extern void al_watch_record(Datum schema_name, Datum dao_name,
 							Datum entity_key, Datum entity);
-extern ArrayType *al_watch_trigger_args(Oid tgoid);
-extern ArrayType *al_watch_ddl_details(void *command);
 
 #endif							/* AUDIT_LOG_WATCH_H */
