@@ -31,7 +31,7 @@
 #include "event.h"
 #include "glue.h"
 #include "guc.h"
-#include "keys.h"
+#include "keyfiles.h"
 #include "knownkeys.h"
 #include "locate.h"
 #include "notetext.h"
@@ -197,7 +197,7 @@ al_custody_new_generation(const char *reason)
 	al_event_add(&json, "reason", reason);
 	al_event_add(&json, "first_leaf", psprintf(INT64_FORMAT, block.size));
 	al_event_add(&json, "system_identifier",
-			   psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+				 psprintf(UINT64_FORMAT, GetSystemIdentifier()));
 	al_event_add(&json, "previous_checkpoint", previous);
 	write_event(&json, psprintf("generation %d", number), &id);
 
@@ -264,7 +264,7 @@ al_custody_rotate_key(void)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", path)));
-	key = al_signing_hold(al_keys_create_ledger(path));
+	key = al_signing_hold(al_keyfiles_create_ledger(path));
 	al_glue_check(al_note_use_key(generation.origin,
 								  al_crypto_public_half(key), &named, &err),
 				  &err);

@@ -12,11 +12,6 @@
 
 extern bool al_keys_active(void);
 extern AlKey *al_keys_current(void);
-extern AlKey *al_keys_load_ledger(const char *path);
-extern AlKey *al_keys_create_ledger(const char *path);
-extern char *al_keys_sign(AlKey *key, const char *bytes, size_t len);
-extern bool al_keys_verify(const char *bytes, size_t len,
-						   const char *signature, const char *pem);
 
 /* Hooks of the setting; see guc.c. */
 extern bool al_keys_check_signing_key(char **newval, void **extra,

@@ -33,6 +33,7 @@
 #include "keys.h"
 #include "record.h"
 #include "rowjson.h"
+#include "signature.h"
 #include "utf8.h"
 
 typedef enum FieldKind
@@ -464,8 +465,8 @@ al_record_sign(AlStream stream, HeapTuple *tuples, int ntuples)
 		resetStringInfo(&canonical);
 		print_canonical(&canonical, stream, values, nulls);
 		columns[signature - 1] =
-			CStringGetTextDatum(al_keys_sign(key, canonical.data,
-											 canonical.len));
+			CStringGetTextDatum(al_signature_make(key, canonical.data,
+												  canonical.len));
 		column_nulls[signature - 1] = false;
 		signed_tuple = al_store_form(stream, columns, column_nulls);
 		heap_freetuple(tuples[n]);

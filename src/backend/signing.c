@@ -15,6 +15,7 @@
 #include "checkpoint.h"
 #include "glue.h"
 #include "guc.h"
+#include "keyfiles.h"
 #include "keys.h"
 #include "knownkeys.h"
 #include "signing.h"
@@ -104,7 +105,7 @@ static AlKey *
 next_key(const AlKnownKeys *known, const AlGeneration *generation)
 {
 	const char *path = al_signing_next_path();
-	AlKey	   *key = al_signing_hold(al_keys_load_ledger(path));
+	AlKey	   *key = al_signing_hold(al_keyfiles_load_ledger(path));
 	AlNoteKey	named;
 
 	if (key == NULL ||
@@ -173,7 +174,7 @@ al_signing_sign(Snapshot snapshot, const char *text, const AlBlock *block,
 		sign_with(al_keys_current(), text, block, generation, &known, lines);
 	if (!al_guc_is_set(al_guc_ledger_key))
 		return false;
-	key = al_signing_hold(al_keys_load_ledger(al_guc_ledger_key));
+	key = al_signing_hold(al_keyfiles_load_ledger(al_guc_ledger_key));
 	next = next_key(&known, generation);
 	if (key && replaced_at(&known, key) >= 0)
 	{
@@ -194,7 +195,7 @@ al_signing_sign(Snapshot snapshot, const char *text, const AlBlock *block,
 				 errdetail("Key file \"%s\" is missing.", al_guc_ledger_key),
 				 errhint("Bring the file back; if the key is lost, call audit.rotate_key().")));
 	if (key == NULL && next == NULL)
-		key = al_signing_hold(al_keys_create_ledger(al_guc_ledger_key));
+		key = al_signing_hold(al_keyfiles_create_ledger(al_guc_ledger_key));
 	if (key)
 		sign_with(key, text, block, generation, &known, lines);
 	if (next)

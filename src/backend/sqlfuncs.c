@@ -28,6 +28,7 @@
 #include "purge.h"
 #include "record.h"
 #include "request.h"
+#include "signature.h"
 #include "watch.h"
 
 PG_FUNCTION_INFO_V1(audit_log_capture);
@@ -377,8 +378,8 @@ audit_log_sign(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is no key to sign with"),
 				 errhint("Set \"audit.signing_key\" to the path of a PEM private key.")));
-	PG_RETURN_TEXT_P(cstring_to_text(al_keys_sign(al_keys_current(), bytes,
-												  len)));
+	PG_RETURN_TEXT_P(cstring_to_text(al_signature_make(al_keys_current(),
+													   bytes, len)));
 }
 
 /* audit.verify(text, text, text): does the signature fit text and key? */
@@ -388,7 +389,7 @@ audit_log_verify(PG_FUNCTION_ARGS)
 	size_t		len;
 	char	   *bytes = utf8_bytes(PG_GETARG_TEXT_PP(0), &len);
 
-	PG_RETURN_BOOL(al_keys_verify(bytes, len,
-								  text_to_cstring(PG_GETARG_TEXT_PP(1)),
-								  text_to_cstring(PG_GETARG_TEXT_PP(2))));
+	PG_RETURN_BOOL(al_signature_fits(bytes, len,
+									 text_to_cstring(PG_GETARG_TEXT_PP(1)),
+									 text_to_cstring(PG_GETARG_TEXT_PP(2))));
 }

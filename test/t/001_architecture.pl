@@ -15,7 +15,7 @@ chdir "$FindBin::RealBin/../.." or die $!;
 # floors and its own, never one of its own floor.
 my @floors = (
 	[qw(compat ddl glue guard ids utf8 virtual txidrange)],
-	[qw(guc notetext findings)],
+	[qw(guc notetext findings keyfiles signature)],
 	[qw(keys filter exclude context)],
 	[qw(rowplan)],
 	[qw(rowjson)],
