@@ -9,7 +9,7 @@
  * checkpoint; memory does not grow with the ledger.
  *
  * Findings have the kinds of audit.verify_ledger(), see
- * src/backend/verify.c.  What is shared with the server is src/core, the
+ * src/backend/findings.h.  What is shared with the server is src/core, the
  * arithmetic of hashes and signatures; what is compared is computed here from
  * the records.
  */
