@@ -50,6 +50,7 @@
 #define FIRST_ROOM 1024
 #define RESET_EVERY 256			/* rows between resets of the row context */
 #define NEAR_TXIDS 10000		/* looked for together rather than one by one */
+#define CACHE_LINE 64			/* bytes; a guess costs time, not correctness */
 
 struct AlHarvest
 {
@@ -340,6 +341,28 @@ read_row(AlHarvest *harvest, AlStream stream, TupleTableSlot *slot)
 	add(harvest, &record);
 }
 
+/*
+ * Asks for all of a page when its first row comes.  Large tables come from
+ * memory, not from the processor's caches, and waiting for each row in turn
+ * is a twentieth of all that reading and hashing take.
+ */
+static void
+prefetch_page(TupleTableSlot *slot, Buffer *last)
+{
+#ifdef __GNUC__
+	Buffer		buffer;
+
+	if (!TTS_IS_BUFFERTUPLE(slot))
+		return;
+	buffer = ((BufferHeapTupleTableSlot *) slot)->buffer;
+	if (buffer == *last)
+		return;
+	*last = buffer;
+	for (int at = 0; at < BLCKSZ; at += CACHE_LINE)
+		__builtin_prefetch(BufferGetPage(buffer) + at);
+#endif
+}
+
 /* Reads the pages first <= page < end of a table. */
 static void
 read_pages(AlHarvest *harvest, AlStream stream, TableScanDesc scan,
@@ -347,6 +370,7 @@ read_pages(AlHarvest *harvest, AlStream stream, TableScanDesc scan,
 {
 	ItemPointerData from;
 	ItemPointerData to;
+	Buffer		prefetched = InvalidBuffer;
 
 	if (first == end)
 		return;
@@ -357,6 +381,7 @@ read_pages(AlHarvest *harvest, AlStream stream, TableScanDesc scan,
 		   table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
+		prefetch_page(slot, &prefetched);
 		read_row(harvest, stream, slot);
 	}
 }
