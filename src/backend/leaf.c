@@ -35,10 +35,10 @@
 #include "core/canon.h"
 
 #include "glue.h"
+#include "isotime.h"
 #include "leaf.h"
 #include "utf8.h"
 
-#define TIME_SIZE 40
 #define UUID_TEXT_LEN 36
 
 typedef enum ColumnKind
@@ -146,43 +146,14 @@ al_leaf_unix_time(TimestampTz time)
 	return time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
-/* ISO 8601 in UTC with microseconds; returns the length. */
+/* ISO 8601, or PostgreSQL's word for one without end; returns the length. */
 static int
 print_time(char *out, TimestampTz time)
 {
-	static int64 printed_day = PG_INT64_MIN;
-	static char date[TIME_SIZE];
-	static int	date_len;
-	int64		day;
-	int64		us;
-	char	   *p = out;
-
 	if (TIMESTAMP_NOT_FINITE(time))
-		return snprintf(out, TIME_SIZE, "%s",
+		return snprintf(out, AL_ISOTIME_SIZE, "%s",
 						time == DT_NOEND ? "infinity" : "-infinity");
-	day = time / USECS_PER_DAY - (time % USECS_PER_DAY < 0);
-	us = time - day * USECS_PER_DAY;
-	if (day != printed_day)
-	{
-		int			year;
-		int			month;
-		int			dom;
-
-		j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &dom);
-		date_len = snprintf(date, sizeof(date), "%04d-%02d-%02dT",
-							year, month, dom);
-		printed_day = day;
-	}
-	memcpy(p, date, date_len);
-	p = pg_ultostr_zeropad(p + date_len, us / USECS_PER_HOUR, 2);
-	*p++ = ':';
-	p = pg_ultostr_zeropad(p, us / USECS_PER_MINUTE % 60, 2);
-	*p++ = ':';
-	p = pg_ultostr_zeropad(p, us / USECS_PER_SEC % 60, 2);
-	*p++ = '.';
-	p = pg_ultostr_zeropad(p, us % USECS_PER_SEC, 6);
-	*p++ = 'Z';
-	return p - out;
+	return al_isotime_print(out, time);
 }
 
 /* Lowercase hex; returns the end. */
@@ -269,7 +240,7 @@ print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 {
 	/* The records of a statement have one time. */
 	static TimestampTz printed;
-	static char time[TIME_SIZE];
+	static char time[AL_ISOTIME_SIZE];
 	static int	time_len = 0;
 	AlCanonJcs	jcs;
 	AlError		err;

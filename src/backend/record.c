@@ -29,6 +29,7 @@
 
 #include "core/canon.h"
 
+#include "isotime.h"
 #include "keylog.h"
 #include "keys.h"
 #include "record.h"
@@ -49,60 +50,65 @@ typedef enum FieldKind
 typedef struct Field
 {
 	const char *name;
+	const char *key;			/* with a comma, quotes and a colon */
+	int			key_len;
 	FieldKind	kind;
 	AttrNumber	column;			/* of the table; 0: derived, see fields_of_columns() */
 } Field;
 
+#define FIELD(name, kind, column) \
+	{name, ",\"" name "\":", sizeof(",\"" name "\":") - 1, kind, column}
+
 static const Field object_fields[] =
 {
-	{"id", FIELD_UUID, AL_OBJECT_ID},
-	{"request_id", FIELD_TEXT, AL_OBJECT_REQUEST_ID},
-	{"request_timestamp", FIELD_INT8, 0},
-	{"dao_name", FIELD_TEXT, AL_OBJECT_DAO_NAME},
-	{"operation", FIELD_TEXT, AL_OBJECT_OPERATION},
-	{"entity_key", FIELD_TEXT, AL_OBJECT_ENTITY_KEY},
-	{"entity", FIELD_TEXT, AL_OBJECT_ENTITY},
-	{"rbac_user_id", FIELD_TEXT, AL_OBJECT_RBAC_USER_ID},
-	{"rbac_user_name", FIELD_TEXT, AL_OBJECT_RBAC_USER_NAME},
-	{"workspace", FIELD_TEXT, AL_OBJECT_WORKSPACE},
-	{"request_source", FIELD_TEXT, AL_OBJECT_REQUEST_SOURCE},
-	{"ttl", FIELD_INT8, 0},
-	{"signature", FIELD_TEXT, AL_OBJECT_SIGNATURE},
-	{"schema_name", FIELD_TEXT, AL_OBJECT_SCHEMA_NAME},
-	{"partition_name", FIELD_TEXT, AL_OBJECT_PARTITION_NAME},
-	{"key_id", FIELD_TEXT, AL_OBJECT_KEY_ID},
-	{"old_values", FIELD_TEXT, AL_OBJECT_OLD_VALUES},
-	{"removed_from_entity", FIELD_TEXT, AL_OBJECT_REMOVED},
-	{"db_user", FIELD_TEXT, AL_OBJECT_DB_USER},
-	{"db_role", FIELD_TEXT, AL_OBJECT_DB_ROLE},
-	{"application_name", FIELD_TEXT, AL_OBJECT_APPLICATION_NAME},
-	{"client_ip", FIELD_TEXT, AL_OBJECT_CLIENT_IP},
-	{"txid", FIELD_INT8, AL_OBJECT_TXID},
-	{"occurred_at", FIELD_TIME, AL_OBJECT_OCCURRED_AT},
+	FIELD("id", FIELD_UUID, AL_OBJECT_ID),
+	FIELD("request_id", FIELD_TEXT, AL_OBJECT_REQUEST_ID),
+	FIELD("request_timestamp", FIELD_INT8, 0),
+	FIELD("dao_name", FIELD_TEXT, AL_OBJECT_DAO_NAME),
+	FIELD("operation", FIELD_TEXT, AL_OBJECT_OPERATION),
+	FIELD("entity_key", FIELD_TEXT, AL_OBJECT_ENTITY_KEY),
+	FIELD("entity", FIELD_TEXT, AL_OBJECT_ENTITY),
+	FIELD("rbac_user_id", FIELD_TEXT, AL_OBJECT_RBAC_USER_ID),
+	FIELD("rbac_user_name", FIELD_TEXT, AL_OBJECT_RBAC_USER_NAME),
+	FIELD("workspace", FIELD_TEXT, AL_OBJECT_WORKSPACE),
+	FIELD("request_source", FIELD_TEXT, AL_OBJECT_REQUEST_SOURCE),
+	FIELD("ttl", FIELD_INT8, 0),
+	FIELD("signature", FIELD_TEXT, AL_OBJECT_SIGNATURE),
+	FIELD("schema_name", FIELD_TEXT, AL_OBJECT_SCHEMA_NAME),
+	FIELD("partition_name", FIELD_TEXT, AL_OBJECT_PARTITION_NAME),
+	FIELD("key_id", FIELD_TEXT, AL_OBJECT_KEY_ID),
+	FIELD("old_values", FIELD_TEXT, AL_OBJECT_OLD_VALUES),
+	FIELD("removed_from_entity", FIELD_TEXT, AL_OBJECT_REMOVED),
+	FIELD("db_user", FIELD_TEXT, AL_OBJECT_DB_USER),
+	FIELD("db_role", FIELD_TEXT, AL_OBJECT_DB_ROLE),
+	FIELD("application_name", FIELD_TEXT, AL_OBJECT_APPLICATION_NAME),
+	FIELD("client_ip", FIELD_TEXT, AL_OBJECT_CLIENT_IP),
+	FIELD("txid", FIELD_INT8, AL_OBJECT_TXID),
+	FIELD("occurred_at", FIELD_TIME, AL_OBJECT_OCCURRED_AT),
 };
 
 static const Field request_fields[] =
 {
-	{"request_id", FIELD_TEXT, AL_REQUEST_REQUEST_ID},
-	{"client_ip", FIELD_TEXT, AL_REQUEST_CLIENT_IP},
-	{"method", FIELD_TEXT, AL_REQUEST_METHOD},
-	{"path", FIELD_TEXT, AL_REQUEST_PATH},
-	{"payload", FIELD_TEXT, AL_REQUEST_PAYLOAD},
-	{"status", FIELD_INT4, AL_REQUEST_STATUS},
-	{"request_timestamp", FIELD_INT8, 0},
-	{"workspace", FIELD_TEXT, AL_REQUEST_WORKSPACE},
-	{"rbac_user_id", FIELD_TEXT, AL_REQUEST_RBAC_USER_ID},
-	{"rbac_user_name", FIELD_TEXT, AL_REQUEST_RBAC_USER_NAME},
-	{"request_source", FIELD_TEXT, AL_REQUEST_REQUEST_SOURCE},
-	{"removed_from_payload", FIELD_TEXT, AL_REQUEST_REMOVED},
-	{"ttl", FIELD_INT8, 0},
-	{"signature", FIELD_TEXT, AL_REQUEST_SIGNATURE},
-	{"id", FIELD_UUID, AL_REQUEST_ID},
-	{"key_id", FIELD_TEXT, AL_REQUEST_KEY_ID},
-	{"duration_ms", FIELD_NUMERIC, AL_REQUEST_DURATION_MS},
-	{"user_agent", FIELD_TEXT, AL_REQUEST_USER_AGENT},
-	{"db_user", FIELD_TEXT, AL_REQUEST_DB_USER},
-	{"occurred_at", FIELD_TIME, AL_REQUEST_OCCURRED_AT},
+	FIELD("request_id", FIELD_TEXT, AL_REQUEST_REQUEST_ID),
+	FIELD("client_ip", FIELD_TEXT, AL_REQUEST_CLIENT_IP),
+	FIELD("method", FIELD_TEXT, AL_REQUEST_METHOD),
+	FIELD("path", FIELD_TEXT, AL_REQUEST_PATH),
+	FIELD("payload", FIELD_TEXT, AL_REQUEST_PAYLOAD),
+	FIELD("status", FIELD_INT4, AL_REQUEST_STATUS),
+	FIELD("request_timestamp", FIELD_INT8, 0),
+	FIELD("workspace", FIELD_TEXT, AL_REQUEST_WORKSPACE),
+	FIELD("rbac_user_id", FIELD_TEXT, AL_REQUEST_RBAC_USER_ID),
+	FIELD("rbac_user_name", FIELD_TEXT, AL_REQUEST_RBAC_USER_NAME),
+	FIELD("request_source", FIELD_TEXT, AL_REQUEST_REQUEST_SOURCE),
+	FIELD("removed_from_payload", FIELD_TEXT, AL_REQUEST_REMOVED),
+	FIELD("ttl", FIELD_INT8, 0),
+	FIELD("signature", FIELD_TEXT, AL_REQUEST_SIGNATURE),
+	FIELD("id", FIELD_UUID, AL_REQUEST_ID),
+	FIELD("key_id", FIELD_TEXT, AL_REQUEST_KEY_ID),
+	FIELD("duration_ms", FIELD_NUMERIC, AL_REQUEST_DURATION_MS),
+	FIELD("user_agent", FIELD_TEXT, AL_REQUEST_USER_AGENT),
+	FIELD("db_user", FIELD_TEXT, AL_REQUEST_DB_USER),
+	FIELD("occurred_at", FIELD_TIME, AL_REQUEST_OCCURRED_AT),
 };
 
 static const struct
@@ -141,17 +147,13 @@ al_record_field_name(AlStream stream, int field)
 static void
 print_time(StringInfo out, TimestampTz time)
 {
-	struct pg_tm tm;
-	fsec_t		fsec;
-
-	if (TIMESTAMP_NOT_FINITE(time) ||
-		timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+	if (TIMESTAMP_NOT_FINITE(time))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));
-	appendStringInfo(out, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
-					 tm.tm_year, tm.tm_mon, tm.tm_mday,
-					 tm.tm_hour, tm.tm_min, tm.tm_sec, fsec);
+	enlargeStringInfo(out, AL_ISOTIME_SIZE);
+	out->len += al_isotime_print(out->data + out->len, time);
+	out->data[out->len] = '\0';
 }
 
 /* Appends a value that is not text, without quotes. */
@@ -236,11 +238,12 @@ al_record_json(StringInfo out, AlStream stream, const Datum *values,
 	appendStringInfoChar(out, '{');
 	for (int i = 0; i < streams[stream].nfields; i++)
 	{
-		appendStringInfoString(out, i ? ",\"" : "\"");
-		appendStringInfoString(out, fields[i].name);
-		appendStringInfoString(out, "\":");
+		int			first = i == 0; /* no comma */
+
+		appendBinaryStringInfo(out, fields[i].key + first,
+							   fields[i].key_len - first);
 		if (nulls[i])
-			appendStringInfoString(out, "null");
+			appendBinaryStringInfo(out, "null", strlen("null"));
 		else
 			print_field(out, fields[i].kind, values[i]);
 	}
