@@ -185,7 +185,7 @@ CREATE INDEX signing_keys_id_idx ON audit.signing_keys (id);
 CREATE VIEW audit.objects AS
 	SELECT o.id,
 		o.request_id,
-		pg_catalog.floor(EXTRACT(epoch FROM o.occurred_at))::bigint
+		pg_catalog.floor(pg_catalog.date_part('epoch', o.occurred_at))::bigint
 			AS request_timestamp,
 		o.dao_name,
 		o.operation,
@@ -195,7 +195,7 @@ CREATE VIEW audit.objects AS
 		o.rbac_user_name,
 		o.workspace,
 		o.request_source,
-		pg_catalog.floor(EXTRACT(epoch FROM
+		pg_catalog.floor(pg_catalog.date_part('epoch',
 			o.expire - pg_catalog.statement_timestamp()))::bigint AS ttl,
 		o.signature,
 		o.schema_name,
@@ -220,14 +220,14 @@ CREATE VIEW audit.requests AS
 		r.path,
 		r.payload,
 		r.status,
-		pg_catalog.floor(EXTRACT(epoch FROM r.occurred_at))::bigint
+		pg_catalog.floor(pg_catalog.date_part('epoch', r.occurred_at))::bigint
 			AS request_timestamp,
 		r.workspace,
 		r.rbac_user_id,
 		r.rbac_user_name,
 		r.request_source,
 		r.removed_from_payload,
-		pg_catalog.floor(EXTRACT(epoch FROM
+		pg_catalog.floor(pg_catalog.date_part('epoch',
 			r.expire - pg_catalog.statement_timestamp()))::bigint AS ttl,
 		r.signature,
 		r.id,
@@ -2114,13 +2114,10 @@ GRANT EXECUTE ON FUNCTION audit.api_page(text, text, text, text, text, text)
 COMMENT ON FUNCTION audit.api_page(text, text, text, text, text, text) IS
 	'internal: reads the parameters that the lists of the HTTP API share';
 
-/*
- * The page that a list found, as JSON.  The records are long: they are copied
- * as rarely as can be, and what comes after them is made first.
- */
-CREATE FUNCTION audit.api_envelope(
-	records text, more boolean, total bigint, counted boolean, last uuid,
-	newest uuid, hash integer, self text)
+/* What follows the records of a page of a list, as JSON. */
+CREATE FUNCTION audit.api_rest(
+	more boolean, total bigint, counted boolean, last uuid, newest uuid,
+	hash integer, self text)
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -2129,23 +2126,21 @@ DECLARE
 	token text;
 	rest text := '],"total":' || coalesce(total::text, 'null');
 BEGIN
-	IF more THEN
-		token := rtrim(translate(encode(uuid_send(last) || uuid_send(newest)
-			|| int8send(CASE WHEN counted THEN total ELSE -1 END)
-			|| int4send(hash), 'base64'), E'+/\n', '-_'), '=');
-		rest := rest || ',"next":' || to_json(self || 'offset=' || token)::text
-			|| ',"offset":"' || token || '"}';
-	ELSE
-		rest := rest || ',"next":null}';
+	IF NOT more THEN
+		RETURN rest || ',"next":null}';
 	END IF;
-	RETURN '{"data":[' || coalesce(records, '') || rest;
+	token := rtrim(translate(encode(uuid_send(last) || uuid_send(newest)
+		|| int8send(CASE WHEN counted THEN total ELSE -1 END)
+		|| int4send(hash), 'base64'), E'+/\n', '-_'), '=');
+	RETURN rest || ',"next":' || to_json(self || 'offset=' || token)::text
+		|| ',"offset":"' || token || '"}';
 END
 $$;
-REVOKE ALL ON FUNCTION audit.api_envelope(text, boolean, bigint, boolean,
-	uuid, uuid, integer, text) FROM PUBLIC;
-COMMENT ON FUNCTION audit.api_envelope(text, boolean, bigint, boolean, uuid,
-	uuid, integer, text) IS
-	'internal: a page of a list of the HTTP API, as JSON';
+REVOKE ALL ON FUNCTION audit.api_rest(boolean, bigint, boolean, uuid, uuid,
+	integer, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.api_rest(boolean, bigint, boolean, uuid, uuid,
+	integer, text) IS
+	'internal: what follows the records of a page of a list of the HTTP API';
 
 /*
  * How many rows the planner expects.  Volatile, because EXPLAIN is a utility
@@ -2166,122 +2161,6 @@ $$;
 REVOKE ALL ON FUNCTION audit.api_estimate(text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.api_estimate(text) IS
 	'internal: number of rows that the planner expects of a query';
-
-/*
- * One page of a stream, newest first.  "filter" is SQL text, conditions on r
- * that begin with AND; "by_request" says that one of them is a request_id.
- *
- * The order is that of the primary key read backwards, so a page costs the
- * same at any depth.  With a request id the ids are looked up first: its
- * index has no order, but a planner that takes the request for a large one
- * would walk the primary key in search of a few records.  For the other
- * filters sorting is off: a planner that expects few records would read and
- * sort all there are, for each page anew.  What it then puts on the cost of a
- * few records that have to be sorted would have them compiled, for half a
- * second.
- *
- * Stable, so that total and records are of one snapshot.
- */
-CREATE FUNCTION audit.api_list(
-	stream text, size text, "offset" text, before text, after text,
-	count text, filter text, by_request boolean, self text,
-	OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-SET enable_sort = off
-SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $$
-DECLARE
-	page record;
-	records text;
-	ids uuid[];
-	rows_wanted integer;
-	source text := 'audit.' || quote_ident(stream) || ' r';
-	inner_source text;
-	counting text;
-	more boolean;
-BEGIN
-	SELECT * INTO page FROM audit.api_page(size, "offset", before, after,
-		count, stream || filter);
-	IF page.error IS NOT NULL THEN
-		status := 400;
-		body := page.error;
-		RETURN;
-	END IF;
-	rows_wanted := page.rows;
-
-	IF filter = '' AND stream = 'objects' THEN
-		SELECT string_agg(audit.record(n.r)::text, ',')
-				   FILTER (WHERE n.row_number <= rows_wanted),
-			   array_agg(n.id)
-		INTO records, ids
-		FROM (SELECT s.r, s.id, row_number() OVER ()
-			  FROM (SELECT r, r.id FROM audit.objects r
-					WHERE r.id < page.upper AND r.id >= page.lower
-					ORDER BY r.id DESC LIMIT rows_wanted + 1) s) n;
-	ELSIF filter = '' THEN
-		SELECT string_agg(audit.record(n.r)::text, ',')
-				   FILTER (WHERE n.row_number <= rows_wanted),
-			   array_agg(n.id)
-		INTO records, ids
-		FROM (SELECT s.r, s.id, row_number() OVER ()
-			  FROM (SELECT r, r.id FROM audit.requests r
-					WHERE r.id < page.upper AND r.id >= page.lower
-					ORDER BY r.id DESC LIMIT rows_wanted + 1) s) n;
-	ELSE
-		inner_source := source
-			|| ' WHERE r.id < $1 AND r.id >= $2' || filter;
-		IF by_request THEN
-			inner_source := source || ' JOIN (SELECT i.id FROM (SELECT r.id FROM '
-				|| inner_source || ' OFFSET 0) i ORDER BY i.id DESC LIMIT $3 + 1) k'
-				|| ' ON r.id = k.id';
-		END IF;
-		EXECUTE 'SELECT string_agg(audit.record(n.r)::text, '','')'
-			|| ' FILTER (WHERE n.row_number <= $3), array_agg(n.id)'
-			|| ' FROM (SELECT s.r, s.id, row_number() OVER ()'
-			|| ' FROM (SELECT r, r.id FROM ' || inner_source
-			|| ' ORDER BY r.id DESC LIMIT $3 + 1) s) n'
-		INTO records, ids
-		USING page.upper, page.lower, rows_wanted;
-	END IF;
-	more := coalesce(cardinality(ids), 0) > rows_wanted;
-
-	IF page.newest IS NULL THEN
-		page.newest := ids[1];
-	END IF;
-	IF count IS DISTINCT FROM 'none' AND page.total IS NULL
-		OR count = 'estimated'
-	THEN
-		counting := ' FROM ' || source || ' WHERE true' || filter;
-		IF page.newest IS NOT NULL AND "offset" IS NOT NULL THEN
-			counting := counting || format(' AND r.id <= %L', page.newest);
-		ELSIF before IS NOT NULL THEN
-			counting := counting || format(' AND r.id < %L', page.upper);
-		END IF;
-		IF after IS NOT NULL THEN
-			counting := counting || format(' AND r.id >= %L', page.lower);
-		END IF;
-		IF count = 'estimated' THEN
-			page.total := audit.api_estimate('SELECT' || counting);
-		ELSE
-			EXECUTE 'SELECT count(*)' || counting INTO page.total;
-		END IF;
-	ELSIF count = 'none' THEN
-		page.total := NULL;
-	END IF;
-
-	status := 200;
-	body := audit.api_envelope(records, more, page.total,
-		count IS NULL OR count = 'exact', ids[rows_wanted], page.newest,
-		page.hash, self);
-END
-$$;
-REVOKE ALL ON FUNCTION audit.api_list(text, text, text, text, text, text,
-	text, boolean, text) FROM PUBLIC;
-COMMENT ON FUNCTION audit.api_list(text, text, text, text, text, text, text,
-	boolean, text) IS
-	'internal: a page of a stream for the HTTP API; filter is trusted SQL text';
 
 /*
  * Conditions on r, as SQL text, from the filters of a list or histogram.  A
@@ -2338,66 +2217,149 @@ COMMENT ON FUNCTION audit.api_filter(text, text, text, text, text, text,
 	text, text, text, text) IS
 	'internal: SQL conditions from the filters of the HTTP API';
 
-CREATE FUNCTION audit.api_objects(
-	size text, "offset" text, before text, after text, count text,
-	request_id text, rbac_user_name text, workspace text, dao_name text,
-	entity_key text, operation text, self text,
-	OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-AS $$
-DECLARE
-	filter text;
-BEGIN
-	SELECT f.filter INTO filter
-	FROM audit.api_filter('objects', request_id, rbac_user_name, workspace,
-		dao_name, entity_key, operation, NULL, NULL, NULL) f;
-	SELECT l.status, l.body INTO status, body
-	FROM audit.api_list('objects', size, "offset", before, after, count,
-		filter, request_id IS NOT NULL, self) l;
-END
-$$;
-REVOKE ALL ON FUNCTION audit.api_objects(text, text, text, text, text, text,
-	text, text, text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION audit.api_objects(text, text, text, text, text,
-	text, text, text, text, text, text, text) TO audit_log_api;
-COMMENT ON FUNCTION audit.api_objects(text, text, text, text, text, text,
-	text, text, text, text, text, text) IS
-	'internal: GET /audit/objects: a page of object records';
-
-CREATE FUNCTION audit.api_requests(
-	size text, "offset" text, before text, after text, count text,
-	request_id text, rbac_user_name text, workspace text, method text,
+/*
+ * GET /audit/objects and /audit/requests: one page of a stream, newest first.
+ *
+ * The order is that of the primary key read backwards, so a page costs the
+ * same at any depth.  With a request id the ids are looked up first: its
+ * index has no order, but a planner that takes the request for a large one
+ * would walk the primary key in search of a few records.  For the other
+ * filters sorting is off: a planner that expects few records would read and
+ * sort all there are, for each page anew.  What it then puts on the cost of a
+ * few records that have to be sorted would have them compiled, for half a
+ * second.
+ *
+ * Without a filter, as most pages are read, nothing is planned anew, and
+ * whether there is more is looked up: counting the records while they are
+ * read would have all of them copied.  A page is long, and it is copied each
+ * time that it goes from one function to another; so nothing is left to one
+ * that could be done here.
+ *
+ * Stable, so that total and records are of one snapshot.
+ */
+CREATE FUNCTION audit.api_list(
+	stream text, size text, "offset" text, before text, after text,
+	count text, request_id text, rbac_user_name text, workspace text,
+	dao_name text, entity_key text, operation text, method text,
 	status_is text, hide text, self text,
 	OUT status integer, OUT body text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_sort = off
+SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	conditions record;
+	page record;
+	records text;
+	ids uuid[];
+	source text;
+	found_by text;
+	counting text;
+	more boolean := false;
 BEGIN
-	SELECT * INTO conditions
-	FROM audit.api_filter('requests', request_id, rbac_user_name, workspace,
-		NULL, NULL, NULL, method, status_is, hide);
+	status := 400;
+	IF stream IS NULL OR stream NOT IN ('objects', 'requests') THEN
+		body := audit.api_error(11, 'invalid options',
+			'stream must be objects or requests');
+		RETURN;
+	END IF;
+	conditions := audit.api_filter(stream, request_id, rbac_user_name,
+		workspace, dao_name, entity_key, operation, method, status_is, hide);
 	IF conditions.error IS NOT NULL THEN
-		status := 400;
 		body := conditions.error;
 		RETURN;
 	END IF;
-	SELECT l.status, l.body INTO status, body
-	FROM audit.api_list('requests', size, "offset", before, after, count,
-		conditions.filter, request_id IS NOT NULL, self) l;
+	page := audit.api_page(size, "offset", before, after, count,
+		stream || conditions.filter);
+	IF page.error IS NOT NULL THEN
+		body := page.error;
+		RETURN;
+	END IF;
+
+	source := 'audit.' || stream || ' r';
+	IF conditions.filter = '' AND stream = 'objects' THEN
+		SELECT string_agg(audit.record(s.r)::text, ','), array_agg(s.id)
+		INTO records, ids
+		FROM (SELECT r, r.id FROM audit.objects r
+			  WHERE r.id < page.upper AND r.id >= page.lower
+			  ORDER BY r.id DESC LIMIT page.rows) s;
+		IF cardinality(ids) = page.rows THEN
+			PERFORM FROM audit.objects r
+			WHERE r.id < ids[page.rows] AND r.id >= page.lower
+			ORDER BY r.id DESC LIMIT 1;
+			more := FOUND;
+		END IF;
+	ELSIF conditions.filter = '' THEN
+		SELECT string_agg(audit.record(s.r)::text, ','), array_agg(s.id)
+		INTO records, ids
+		FROM (SELECT r, r.id FROM audit.requests r
+			  WHERE r.id < page.upper AND r.id >= page.lower
+			  ORDER BY r.id DESC LIMIT page.rows) s;
+		IF cardinality(ids) = page.rows THEN
+			PERFORM FROM audit.requests r
+			WHERE r.id < ids[page.rows] AND r.id >= page.lower
+			ORDER BY r.id DESC LIMIT 1;
+			more := FOUND;
+		END IF;
+	ELSE
+		found_by := source
+			|| ' WHERE r.id < $1 AND r.id >= $2' || conditions.filter;
+		IF request_id IS NOT NULL THEN
+			found_by := source || ' JOIN (SELECT i.id FROM (SELECT r.id FROM '
+				|| found_by || ' OFFSET 0) i ORDER BY i.id DESC LIMIT $3 + 1) k'
+				|| ' ON r.id = k.id';
+		END IF;
+		EXECUTE 'SELECT string_agg(audit.record(n.r)::text, '','')'
+			|| ' FILTER (WHERE n.row_number <= $3), array_agg(n.id)'
+			|| ' FROM (SELECT s.r, s.id, row_number() OVER ()'
+			|| ' FROM (SELECT r, r.id FROM ' || found_by
+			|| ' ORDER BY r.id DESC LIMIT $3 + 1) s) n'
+		INTO records, ids
+		USING page.upper, page.lower, page.rows;
+		more := coalesce(cardinality(ids), 0) > page.rows;
+	END IF;
+
+	IF page.newest IS NULL THEN
+		page.newest := ids[1];
+	END IF;
+	IF count IS DISTINCT FROM 'none' AND page.total IS NULL
+		OR count = 'estimated'
+	THEN
+		counting := ' FROM ' || source || ' WHERE true' || conditions.filter;
+		IF page.newest IS NOT NULL AND "offset" IS NOT NULL THEN
+			counting := counting || format(' AND r.id <= %L', page.newest);
+		ELSIF before IS NOT NULL THEN
+			counting := counting || format(' AND r.id < %L', page.upper);
+		END IF;
+		IF after IS NOT NULL THEN
+			counting := counting || format(' AND r.id >= %L', page.lower);
+		END IF;
+		IF count = 'estimated' THEN
+			page.total := audit.api_estimate('SELECT' || counting);
+		ELSE
+			EXECUTE 'SELECT count(*)' || counting INTO page.total;
+		END IF;
+	ELSIF count = 'none' THEN
+		page.total := NULL;
+	END IF;
+
+	status := 200;
+	body := '{"data":[' || coalesce(records, '')
+		|| audit.api_rest(more, page.total,
+			count IS NULL OR count = 'exact', ids[page.rows], page.newest,
+			page.hash, self);
 END
 $$;
-REVOKE ALL ON FUNCTION audit.api_requests(text, text, text, text, text, text,
-	text, text, text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION audit.api_requests(text, text, text, text, text,
-	text, text, text, text, text, text, text) TO audit_log_api;
-COMMENT ON FUNCTION audit.api_requests(text, text, text, text, text, text,
-	text, text, text, text, text, text) IS
-	'internal: GET /audit/requests: a page of request records';
+REVOKE ALL ON FUNCTION audit.api_list(text, text, text, text, text, text,
+	text, text, text, text, text, text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.api_list(text, text, text, text, text, text,
+	text, text, text, text, text, text, text, text, text, text)
+	TO audit_log_api;
+COMMENT ON FUNCTION audit.api_list(text, text, text, text, text, text, text,
+	text, text, text, text, text, text, text, text, text) IS
+	'internal: GET /audit/objects and /audit/requests: a page of records';
 
 CREATE FUNCTION audit.api_object(id text, OUT status integer, OUT body text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER

@@ -85,14 +85,14 @@ static const Call calls[] = {
 	{.statement =
 		{AL_WORK_LIST_OBJECTS,
 			ANSWER(
-				   "api_objects($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)")},
+				   "api_list('objects', $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, NULL, NULL, NULL, $24)")},
 		.params = objects_params,
 	.self = true},
 	[AL_WORK_LIST_REQUESTS] =
 	{.statement =
 		{AL_WORK_LIST_REQUESTS,
 			ANSWER(
-				   "api_requests($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)")},
+				   "api_list('requests', $13, $14, $15, $16, $17, $18, $19, $20, NULL, NULL, NULL, $21, $22, $23, $24)")},
 		.params = requests_params,
 	.self = true},
 	[AL_WORK_ONE_OBJECT] = {.statement = {AL_WORK_ONE_OBJECT,

@@ -72,7 +72,7 @@ sub statement
 	my ($path, $stream, $token) = @_;
 	my $answer = HTTP::Tiny->new->get("$url$path");
 	die "$path: $answer->{status} $answer->{content}" unless $answer->{status} == 200;
-	my $sql = $db->sql("SELECT query FROM pg_stat_activity WHERE usename = 'web' AND query ~ 'api_$stream' ORDER BY query_start DESC LIMIT 1;");
+	my $sql = $db->sql("SELECT query FROM pg_stat_activity WHERE usename = 'web' AND query ~ 'api_list\\(''$stream''' ORDER BY query_start DESC LIMIT 1;");
 	my $self = $path =~ s/\?.*//r . '?count=none&';
 	my $offset = $token ? "'$token'" : 'NULL';
 	my @arguments = (q{replace(gen_random_uuid()::text, '-', '')}, q{'GET'}, "'$path'", 'NULL', q{'127.0.0.1'}, 'NULL', q{'0.1'},

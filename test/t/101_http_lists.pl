@@ -281,25 +281,25 @@ sub blocks
 	my ($call) = @_;
 	return $node->safe_psql($db, qq{
 		LOAD 'auto_explain';
-		SELECT 1 FROM audit.api_objects($call) a;
+		SELECT 1 FROM audit.api_list('objects', $call) a;
 		SELECT sum(shared_hit + shared_read) FROM (
 			SELECT (p->0->'Plan'->>'Shared Hit Blocks')::int AS shared_hit,
 				(p->0->'Plan'->>'Shared Read Blocks')::int AS shared_read
-			FROM (SELECT audit_test_explain(\$q\$SELECT 1 FROM audit.api_objects($call) a\$q\$) AS p) s) t;})
+			FROM (SELECT audit_test_explain(\$q\$SELECT 1 FROM audit.api_list('objects', $call) a\$q\$) AS p) s) t;})
 	  =~ s/^1\n//r;
 }
 $node->safe_psql($db, q{
 	CREATE FUNCTION audit_test_explain(q text) RETURNS json LANGUAGE plpgsql AS
 	$$ DECLARE p json; BEGIN EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || q INTO p; RETURN p; END $$;});
-my $nulls = join ', ', ('NULL') x 6;
+my $nulls = join ', ', ('NULL') x 9;
 my $first = blocks("'100', NULL, NULL, NULL, 'none', $nulls, '/?'");
 my $deep = $read->();
 for (1 .. 150) { $deep = $read->($deep->{offset}); }
 my $last = blocks("'100', '$deep->{offset}', NULL, NULL, 'none', $nulls, '/?'");
 cmp_ok($last, '<', $first + 100, "page 150 reads about as many blocks ($last) as page 1 ($first)");
-my $by_key = blocks("'100', NULL, NULL, NULL, 'none', NULL, NULL, NULL, NULL, '110000', NULL, '/?'");
+my $by_key = blocks("'100', NULL, NULL, NULL, 'none', NULL, NULL, NULL, NULL, '110000', NULL, NULL, NULL, NULL, '/?'");
 cmp_ok($by_key, '<', 400, "a key is found through its index ($by_key blocks)");
-my $by_request = blocks("'100', NULL, NULL, NULL, 'none', '$id', NULL, NULL, NULL, NULL, NULL, '/?'");
+my $by_request = blocks("'100', NULL, NULL, NULL, 'none', '$id', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '/?'");
 cmp_ok($by_request, '<', 400, "a request is found through its index ($by_request blocks)");
 
 ## the rest

@@ -139,11 +139,10 @@ sub plan_of
 sub list_sql
 {
 	my ($stream, %set) = @_;
-	my @names = $stream eq 'objects'
-	  ? qw(size offset before after count request_id rbac_user_name workspace dao_name entity_key operation self)
-	  : qw(size offset before after count request_id rbac_user_name workspace method status hide self);
-	%set = (count => 'none', self => '/?', %set);
-	return "SELECT body FROM audit.api_$stream("
+	my @names = qw(stream size offset before after count request_id rbac_user_name workspace
+		dao_name entity_key operation method status hide self);
+	%set = (stream => $stream, count => 'none', self => '/?', %set);
+	return 'SELECT body FROM audit.api_list('
 	  . join(', ', map { defined $set{$_} ? "'$set{$_}'" : 'NULL' } @names) . ')';
 }
 
