@@ -91,7 +91,7 @@ is(records($subscriber, 'quiet', "operation = 'truncate'"), '', 'or not');
 $subscriber->safe_psql('shop', q{INSERT INTO items VALUES (7, 'local')});
 my $offset = -s $subscriber->logfile;
 $publisher->safe_psql('shop', q{BEGIN; INSERT INTO items VALUES (8, 'before'), (7, 'remote'), (9, 'after'); COMMIT});
-$subscriber->wait_for_log(qr/duplicate key value.*duplicate key value/s, $offset);
+$subscriber->wait_for_log(qr/(?:duplicate key value|insert_exists).*(?:duplicate key value|insert_exists)/s, $offset);
 is(records($subscriber, 'items', "entity_key IN ('7', '8', '9') AND (entity->>'v') <> 'local'"), '', 'a change that cannot be applied leaves no record, however often it is tried');
 $subscriber->safe_psql('shop', q{DELETE FROM items WHERE id = 7});
 catch_up();
@@ -169,7 +169,7 @@ $subscriber->safe_psql('shapes', q{
 	CREATE TABLE streamed (id int PRIMARY KEY, v text);
 	SELECT audit.enable('parts'), audit.enable('whole'), audit.enable('grown', mask => '{extra}'), audit.enable('keyless'), audit.enable('streamed')});
 my $connection = $publisher->connstr('shapes') =~ s/'/''/gr;
-$subscriber->safe_psql('shapes', "CREATE SUBSCRIPTION shapes CONNECTION '$connection' PUBLICATION shapes, roots WITH (streaming = on, two_phase = on)");
+$subscriber->safe_psql('shapes', "CREATE SUBSCRIPTION shapes CONNECTION '$connection' PUBLICATION shapes, roots WITH (streaming = " . ($subscriber->pg_version >= 16 ? 'parallel' : 'on') . ', two_phase = on)');
 $subscriber->wait_for_subscription_sync($publisher, 'shapes', 'shapes');
 $publisher->safe_psql('shapes', q{
 	INSERT INTO parts VALUES ('eu', 1), ('us', 2);

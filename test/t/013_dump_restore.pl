@@ -106,7 +106,8 @@ for my $format (qw(plain custom directory))
 	# Only in parallel can a key come after the triggers, which is an ALTER TABLE.
 	is(sql($new, qq{SELECT count(*) FROM audit.objects WHERE txid > '$last'}
 			  . ($format eq 'directory' ? q{ AND entity ->> 'command_tag' IS DISTINCT FROM 'ALTER TABLE'} : '')), 0,
-		'  and the restore added nothing');
+		'  and the restore added nothing')
+	  or diag(sql($new, qq{SELECT concat_ws(' ', operation, dao_name, entity) FROM audit.objects WHERE txid > '$last' ORDER BY id LIMIT 50}));
 	goes_on($new, $format);
 }
 
