@@ -103,9 +103,10 @@ for my $format (qw(plain custom directory))
 		'  and restored');
 	is(rows($new), $rows, '  no row is lost or doubled');
 	is(log_of($new, "txid <= '$last'"), $log, '  the log is what it was to the byte');
-	# Only in parallel can a key come after the triggers, which is an ALTER TABLE.
+	# Only in parallel can a key come after the triggers, which is an ALTER TABLE,
+	# or a partition's rows after the trigger of the partitioned table.
 	is(sql($new, qq{SELECT count(*) FROM audit.objects WHERE txid > '$last'}
-			  . ($format eq 'directory' ? q{ AND entity ->> 'command_tag' IS DISTINCT FROM 'ALTER TABLE'} : '')), 0,
+			  . ($format eq 'directory' ? q{ AND entity ->> 'command_tag' IS DISTINCT FROM 'ALTER TABLE' AND NOT (operation = 'create' AND partition_name IS NOT NULL)} : '')), 0,
 		'  and the restore added nothing')
 	  or diag(sql($new, qq{SELECT concat_ws(' ', operation, dao_name, entity) FROM audit.objects WHERE txid > '$last' ORDER BY id LIMIT 50}));
 	goes_on($new, $format);
