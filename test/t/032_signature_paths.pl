@@ -87,7 +87,8 @@ $node->safe_psql($db, qq{
 	SELECT use_key('$key{prepared}');
 	BEGIN; INSERT INTO goods VALUES (200, 'prepared'); PREPARE TRANSACTION 'gone';
 	BEGIN; INSERT INTO goods VALUES (201, 'prepared'); PREPARE TRANSACTION 'kept';});
-$node->restart('immediate');
+$node->stop('immediate');
+$node->start;
 $node->safe_psql($db, "ROLLBACK PREPARED 'gone'");
 is($node->safe_psql($db, q{SELECT count(*) FROM audit.objects WHERE entity_key IN ('200', '201')}), 0, 'a prepared transaction shows nothing');
 $node->safe_psql($db, "COMMIT PREPARED 'kept'");
