@@ -184,6 +184,8 @@ ok($web->stop, 'it ends');
 		my $listener = IO::Socket::INET->new(Listen => 10, LocalAddr => '127.0.0.1') or die $!;
 		my $self = bless { port => $listener->sockport, pid => fork // die $! }, $class;
 		return $self if $self->{pid};
+		# What the parent has at its end is not for this process.
+		local $SIG{TERM} = 'DEFAULT';
 		# USR1: the frontend's side is closed, the server's stays as it is
 		my $lose = 0;
 		my (%other, @kept);
