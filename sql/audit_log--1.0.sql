@@ -3563,7 +3563,7 @@ END;
 REVOKE ALL ON FUNCTION audit.utc_text(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.utc_text(timestamptz) TO audit_log_reader;
 COMMENT ON FUNCTION audit.utc_text(timestamptz) IS
-	'a moment as the ledger writes it, in UTC with microseconds';
+	'internal: a moment as the ledger writes it, in UTC with microseconds';
 
 /* With audit.export() all that a verifier elsewhere needs. */
 CREATE VIEW audit.blocks AS

@@ -207,7 +207,8 @@ al_keyfiles_create_ledger(const char *path)
 		errno = save_errno;
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not write key file \"%s\": %m", path)));
+				 errmsg("could not write key file \"%s\": %m", path),
+				 errhint("Its folder must exist, and the server's user must be allowed to write there.")));
 	}
 	return key;
 }

@@ -127,7 +127,12 @@ static const char help[] =
 "  --durable-reads                records of reads wait for the disk too\n"
 "  --no-access-log                no line on stdout for each request\n"
 "\n"
-"  --help, --version\n";
+"  --help, --version\n"
+"\n"
+"Example:\n"
+"  PGDATABASE=shop PGUSER=web audit_log_httpd --expose=public.consumers\n"
+"The role must be in audit_log_api. / serves a page, /audit/objects and\n"
+"/audit/requests the records.\n";
 
 static void
 			fail(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -35,7 +35,8 @@ for my $block (@errors)
 	is("$err\n", $shown, 'and fails with the message that is shown');
 }
 
-# The reference has a row for every function that is not internal, and every setting
+# The reference has a row for every setting, and every function but those whose
+# comment begins with "internal"
 {
 	my %section = map { /^(.*)\n/ ? ($1 => $_) : () } split /^## /m, $readme;
 	my @rows = map { s/^\|([^|]*)\|.*/$1/r } grep { /^\|/ } split /\n/,
@@ -48,6 +49,14 @@ for my $block (@errors)
 	cmp_ok(scalar(@wanted), '>', 50, 'there is much to look up');
 	is_deeply([ grep { my $what = $_; !grep { index($_, $what) >= 0 } @rows } @wanted ], [],
 		'the reference has all of it');
+}
+
+# Links within the page lead somewhere
+{
+	my %heading = map { my $slug = lc s/[^\w -]//gr; $slug =~ tr/ /-/; ($slug => 1) } $readme =~ /^#+ (.*)$/mg;
+	my @links = $readme =~ /\]\(#([^)]+)\)/g;
+	cmp_ok(scalar(@links), '>', 30, 'there are links');
+	is_deeply([ grep { !$heading{$_} } @links ], [], 'and what they lead to');
 }
 
 # The steps of the ledger, one after the other

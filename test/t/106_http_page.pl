@@ -85,7 +85,7 @@ $browser->wait_for('return document.querySelectorAll("#rows .proof .good").lengt
 like($text->('#more'), qr/50 of 66 shown/, 'how many are on the page');
 is($browser->js('return [...document.querySelectorAll("#seen-rbac_user_name option")].map(o => o.value).join()'),
 	'alice,robert', 'fields suggest what was seen');
-like($text->('#ledger'), qr{^(all sealed|\d+ waiting) \d+ sealed in example\.com/shop, last}, 'the state of the ledger');
+like($text->('#ledger'), qr{^(all sealed|\d+ waiting) \d+ sealed in example\.com/shop \x{b7} (just now|\d+ s ago)}, 'the state of the ledger');
 $browser->screenshot('requests');
 $browser->click('#more');
 $browser->wait_for("$rows === 66", 'the older ones');
