@@ -37,6 +37,7 @@
 #include "checkpoint.h"
 #include "event.h"
 #include "glue.h"
+#include "store.h"
 #include "tablescan.h"
 
 #define KIND "rfc3161"
@@ -175,7 +176,7 @@ store_stamp(const AlTimestamp *stamp, const AlBlock *block)
 	values[AL_ANCHOR_ADDED_AT - 1] =
 		TimestampTzGetDatum(GetCurrentTimestamp());
 	values[AL_ANCHOR_TOKEN - 1] = PointerGetDatum(token);
-	al_store_close(al_store_open(AL_ANCHORS));
+	al_tables_close(al_store_open(AL_ANCHORS));
 	tuple = al_store_form(AL_ANCHORS, values, nulls);
 	al_store_write(AL_ANCHORS, &tuple, 1);
 }

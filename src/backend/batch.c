@@ -54,6 +54,7 @@
 #include "ids.h"
 #include "purge.h"
 #include "record.h"
+#include "store.h"
 
 /* Enough rows to fill some pages; enough bytes for rows of some size. */
 #define BATCH_ROWS 256
@@ -189,7 +190,7 @@ queue_flush(void)
 	result.ri_RelationDesc = rel;
 	result.ri_TrigDesc = &triggers;
 	ExecASInsertTriggers(NULL, &result, NULL);
-	al_store_close(rel);
+	al_tables_close(rel);
 }
 
 static int
@@ -219,7 +220,7 @@ batch_of_statement(void)
 AlBatch *
 al_batch_begin(void)
 {
-	al_store_close(al_store_open(AL_OBJECTS));
+	al_tables_close(al_store_open(AL_OBJECTS));
 	return create_batch(-1);
 }
 

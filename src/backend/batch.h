@@ -8,7 +8,7 @@
 
 #include "utils/uuid.h"
 
-#include "store.h"
+#include "tables.h"
 
 typedef struct AlBatch AlBatch;
 

@@ -21,6 +21,7 @@
 #include "checkpoint.h"
 #include "glue.h"
 #include "notetext.h"
+#include "store.h"
 #include "tablescan.h"
 
 /* Reads a checkpoint, signed or not; says nothing about signatures. */
@@ -99,7 +100,7 @@ al_checkpoint_add_line(const AlBlock *block, const char *line, int len)
 		TimestampTzGetDatum(GetCurrentTimestamp());
 	values[AL_SIGNATURE_LINE - 1] =
 		CStringGetTextDatum(al_notetext_show(pnstrdup(line, len)));
-	al_store_close(al_store_open(AL_CHECKPOINT_SIGNATURES));
+	al_tables_close(al_store_open(AL_CHECKPOINT_SIGNATURES));
 	tuple = al_store_form(AL_CHECKPOINT_SIGNATURES, values, nulls);
 	al_store_write(AL_CHECKPOINT_SIGNATURES, &tuple, 1);
 }

@@ -38,6 +38,7 @@
 #include "publish.h"
 #include "seal.h"
 #include "signing.h"
+#include "store.h"
 
 #define RECENT_BLOCKS 1000		/* that a signature may still be added to */
 

@@ -9,7 +9,7 @@
 
 #include "event.h"
 #include "rowjson.h"
-#include "store.h"
+#include "tables.h"
 
 /* Begins an entity, with room for the varlena header in front. */
 void

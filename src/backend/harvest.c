@@ -46,6 +46,7 @@
 
 #include "compat.h"
 #include "harvest.h"
+#include "tables.h"
 
 #define FIRST_ROOM 1024
 #define RESET_EVERY 256			/* rows between resets of the row context */
@@ -414,8 +415,8 @@ read_stream(AlHarvest *harvest, AlStream stream)
 {
 	static const AttrNumber columns[AL_STREAMS] =
 	{AL_OBJECT_TXID, AL_REQUEST_TXID};
-	Relation	rel = al_store_open_read(stream);
-	Oid			index_oid = al_store_find_range_index(rel, columns[stream]);
+	Relation	rel = al_tables_open(stream);
+	Oid			index_oid = al_tables_find_range_index(rel, columns[stream]);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	ItemPointerData start;
 	TableScanDesc scan;
@@ -437,7 +438,7 @@ read_stream(AlHarvest *harvest, AlStream stream)
 				   RelationGetNumberOfBlocks(rel));
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-	al_store_close(rel);
+	al_tables_close(rel);
 }
 
 /*

@@ -114,7 +114,7 @@ is_stored(const char *id)
 	known_in = RelationGetRelid(rel);
 	list_free(indexes);
 	ExecDropSingleTupleTableSlot(slot);
-	al_store_close(rel);
+	al_tables_close(rel);
 	return found;
 }
 

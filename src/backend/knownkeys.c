@@ -15,6 +15,7 @@
 
 #include "knownkeys.h"
 #include "notetext.h"
+#include "store.h"
 
 static void
 free_keys(void *arg)
@@ -87,7 +88,7 @@ read_key(TupleTableSlot *slot, AlKnownKeys *keys)
 void
 al_knownkeys_read(Snapshot snapshot, AlKnownKeys *keys)
 {
-	Relation	rel = al_store_open_read(AL_CHECKPOINT_KEYS);
+	Relation	rel = al_tables_open(AL_CHECKPOINT_KEYS);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
@@ -165,7 +166,7 @@ al_knownkeys_add(const AlNoteKey *key, bool own, int64 first_size,
 	values[AL_LEDGER_KEY_LAST_SIZE - 1] = Int64GetDatum(last_size);
 	nulls[AL_LEDGER_KEY_LAST_SIZE - 1] = last_size < 0;
 	values[AL_LEDGER_KEY_SPKI - 1] = PointerGetDatum(spki);
-	al_store_close(al_store_open(AL_CHECKPOINT_KEYS));
+	al_tables_close(al_store_open(AL_CHECKPOINT_KEYS));
 	tuple = al_store_form(AL_CHECKPOINT_KEYS, values, nulls);
 	al_store_write(AL_CHECKPOINT_KEYS, &tuple, 1);
 }

@@ -6,9 +6,9 @@
 #ifndef AUDIT_LOG_KNOWNKEYS_H
 #define AUDIT_LOG_KNOWNKEYS_H
 
-#include "core/note.h"
+#include "utils/snapshot.h"
 
-#include "store.h"
+#include "core/note.h"
 
 typedef struct AlKnownKeys
 {

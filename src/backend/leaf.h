@@ -6,13 +6,14 @@
 #ifndef AUDIT_LOG_LEAF_H
 #define AUDIT_LOG_LEAF_H
 
+#include "datatype/timestamp.h"
 #include "executor/tuptable.h"
 #include "utils/uuid.h"
 
 #include "core/buf.h"
 #include "core/merkle.h"
 
-#include "store.h"
+#include "tables.h"
 
 #define AL_LEAF_NEVER PG_INT64_MAX
 

@@ -10,7 +10,7 @@
 #include "utils/snapshot.h"
 #include "utils/uuid.h"
 
-#include "store.h"
+#include "tables.h"
 
 extern int64 al_locate_leaf(Snapshot snapshot, const pg_uuid_t *id);
 extern bool al_locate_record(Snapshot snapshot, const pg_uuid_t *id,

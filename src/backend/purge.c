@@ -46,6 +46,7 @@
 #include "ledger.h"
 #include "locate.h"
 #include "purge.h"
+#include "store.h"
 
 #define PURGE_EXTRA 8			/* records removed beyond twice the added */
 #define ADDED_LEAST 8			/* records added before it is worth looking */

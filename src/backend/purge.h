@@ -6,7 +6,7 @@
 #ifndef AUDIT_LOG_PURGE_H
 #define AUDIT_LOG_PURGE_H
 
-#include "store.h"
+#include "tables.h"
 
 extern void al_purge_init(void);
 extern void al_purge_some(AlStream stream, TimestampTz now,

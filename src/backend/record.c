@@ -35,6 +35,7 @@
 #include "record.h"
 #include "rowjson.h"
 #include "signature.h"
+#include "store.h"
 #include "utf8.h"
 
 typedef enum FieldKind

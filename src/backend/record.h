@@ -10,7 +10,7 @@
 
 #include "core/buf.h"
 
-#include "store.h"
+#include "tables.h"
 
 extern void al_record_json(StringInfo out, AlStream stream,
 						   const Datum *values, const bool *nulls);

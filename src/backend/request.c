@@ -243,7 +243,7 @@ al_request_log(const AlRequest *request, pg_uuid_t *id)
 			 given_text(request->user_agent));
 	set_text(values, nulls, AL_REQUEST_DB_USER, who.db_user);
 
-	al_store_close(al_store_open(AL_REQUESTS));
+	al_tables_close(al_store_open(AL_REQUESTS));
 	tuple = al_store_form(AL_REQUESTS, values, nulls);
 	al_record_sign(AL_REQUESTS, &tuple, 1);
 	al_store_write(AL_REQUESTS, &tuple, 1);

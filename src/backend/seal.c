@@ -59,6 +59,7 @@
 #include "locate.h"
 #include "publish.h"
 #include "seal.h"
+#include "store.h"
 #include "storedtree.h"
 
 #define WRITE_BUNDLES 16		/* rows written at a time */
@@ -100,14 +101,14 @@ al_seal_lock(const char *command)
 				 errmsg("%s cannot be called inside a subtransaction",
 						command),
 				 errhint("Call it outside of savepoints and of blocks with an EXCEPTION clause.")));
-	rel = al_store_open_read(AL_BLOCKS);
+	rel = al_tables_open(AL_BLOCKS);
 	LockRelation(rel, ExclusiveLock);
 	for (int s = 0; s < AL_STREAMS; s++)
-		al_store_close(al_store_open_read(s));
-	al_store_close(al_store_open(AL_BUNDLES));
-	al_store_close(al_store_open(AL_NODES));
-	al_store_close(al_store_open(AL_BLOCKS));
-	al_store_close(al_store_open(AL_GENERATIONS));
+		al_tables_close(al_tables_open(s));
+	al_tables_close(al_store_open(AL_BUNDLES));
+	al_tables_close(al_store_open(AL_NODES));
+	al_tables_close(al_store_open(AL_BLOCKS));
+	al_tables_close(al_store_open(AL_GENERATIONS));
 	return rel;
 }
 
@@ -359,12 +360,12 @@ begin_first_generation(AlGeneration *generation)
 	al_store_write(AL_GENERATIONS, &tuple, 1);
 
 	/* Writers that have found no ledger must look again before they purge. */
-	rel = al_store_open_read(AL_OBJECTS);
+	rel = al_tables_open(AL_OBJECTS);
 	CacheInvalidateRelcache(rel);
-	al_store_close(rel);
-	rel = al_store_open_read(AL_REQUESTS);
+	al_tables_close(rel);
+	rel = al_tables_open(AL_REQUESTS);
 	CacheInvalidateRelcache(rel);
-	al_store_close(rel);
+	al_tables_close(rel);
 }
 
 /* Two copies must not go on under one origin. */

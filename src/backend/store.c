@@ -1,7 +1,7 @@
 /*
  * src/backend/store.c
  *
- * The audit tables, and the only code that writes them.
+ * The only code that writes the tables of the extension.
  *
  * Records go in through the table access method, many at a time as COPY does
  * it: no SPI, no plan, no privilege check and no trigger, so that a writer
@@ -71,25 +71,6 @@ typedef struct AlTarget
 static AlTarget targets[AL_TABLES];
 
 uint64		al_store_generation = 0;
-
-static const struct
-{
-	const char *name;
-	int			columns;
-	AttrNumber	expire;
-}			tables[AL_TABLES] =
-{
-	{"audit_objects", AL_OBJECT_COLUMNS, AL_OBJECT_EXPIRE},
-	{"audit_requests", AL_REQUEST_COLUMNS, AL_REQUEST_EXPIRE},
-	{"signing_keys", AL_SIGNING_KEY_COLUMNS, InvalidAttrNumber},
-	{"ledger_generations", AL_GENERATION_COLUMNS, InvalidAttrNumber},
-	{"ledger_blocks", AL_BLOCK_COLUMNS, InvalidAttrNumber},
-	{"ledger_bundles", AL_BUNDLE_COLUMNS, InvalidAttrNumber},
-	{"ledger_nodes", AL_NODE_COLUMNS, InvalidAttrNumber},
-	{"ledger_signatures", AL_SIGNATURE_COLUMNS, InvalidAttrNumber},
-	{"ledger_keys", AL_LEDGER_KEY_COLUMNS, InvalidAttrNumber},
-	{"ledger_anchors", AL_ANCHOR_COLUMNS, InvalidAttrNumber},
-};
 
 static void
 invalidate(Datum arg, Oid relid)
@@ -238,11 +219,11 @@ build_target(AlTarget *target, AlStream stream, Relation rel)
 {
 	MemoryContext old;
 
-	if (RelationGetNumberOfAttributes(rel) < tables[stream].columns)
+	if (RelationGetNumberOfAttributes(rel) < al_tables[stream].columns)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table audit.%s lacks columns",
-						tables[stream].name),
+						al_tables[stream].name),
 				 errhint("The library and the installed version of the extension differ: run ALTER EXTENSION audit_log UPDATE.")));
 
 	if (target->context)
@@ -258,28 +239,13 @@ build_target(AlTarget *target, AlStream stream, Relation rel)
 	target->row_context = AllocSetContextCreate(target->context,
 												"audit_log index entry",
 												ALLOCSET_SMALL_SIZES);
-	build_indexes(target, rel, tables[stream].expire);
+	build_indexes(target, rel, al_tables[stream].expire);
 	MemoryContextSwitchTo(old);
 	target->valid = true;
 }
 
-static Oid
-lookup_table(AlStream stream)
-{
-	Oid			namespace = get_namespace_oid("audit", true);
-	Oid			relid = OidIsValid(namespace) ?
-	get_relname_relid(tables[stream].name, namespace) : InvalidOid;
-
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table audit.%s does not exist", tables[stream].name),
-				 errhint("Run CREATE EXTENSION audit_log.")));
-	return relid;
-}
-
 /*
- * Opens and locks the table of a stream.  Close it with al_store_close(),
+ * Opens and locks the table of a stream.  Close it with al_tables_close(),
  * which keeps the lock.
  */
 Relation
@@ -297,93 +263,15 @@ al_store_open(AlStream stream)
 			elog(ERROR, "audit records written by a function of an audit index");
 		if (rel)
 			table_close(rel, NoLock);
-		target->relid = lookup_table(stream);
+		target->relid = al_tables_find(stream);
 		rel = table_open(target->relid, RowExclusiveLock);
 		build_target(target, stream, rel);
 	}
 	return rel;
 }
 
-/* The same for reading, which a standby may do; nothing can be written. */
-Relation
-al_store_open_read(AlStream stream)
-{
-	return table_open(lookup_table(stream), AccessShareLock);
-}
-
 /*
- * An ascending b-tree index whose first column is "column", the primary key's
- * where it is one; over all rows of the table if "whole".
- */
-Oid
-al_store_find_index(Relation rel, AttrNumber column, bool whole)
-{
-	List	   *oids = RelationGetIndexList(rel);
-	Oid			found = InvalidOid;
-	ListCell   *lc;
-
-	foreach(lc, oids)
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-
-		if (index->rd_rel->relam == BTREE_AM_OID &&
-			index->rd_index->indisvalid &&
-			index->rd_index->indkey.values[0] == column &&
-			(index->rd_indoption[0] & INDOPTION_DESC) == 0 &&
-			(!whole || heap_attisnull(index->rd_indextuple,
-									  Anum_pg_index_indpred, NULL)) &&
-			(!OidIsValid(found) || index->rd_index->indisprimary))
-			found = lfirst_oid(lc);
-		index_close(index, AccessShareLock);
-	}
-	list_free(oids);
-	if (!OidIsValid(found))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table audit.%s has no usable index on %s",
-						RelationGetRelationName(rel),
-						NameStr(TupleDescAttr(RelationGetDescr(rel),
-											  column - 1)->attname)),
-				 errhint("Create the index again as the install script does.")));
-	return found;
-}
-
-/*
- * A b-tree or BRIN index over all rows that finds a span of values of its
- * first column, "column"; InvalidOid if there is none.
- */
-Oid
-al_store_find_range_index(Relation rel, AttrNumber column)
-{
-	Oid			type = TupleDescAttr(RelationGetDescr(rel),
-									 column - 1)->atttypid;
-	List	   *oids = RelationGetIndexList(rel);
-	Oid			found = InvalidOid;
-	ListCell   *lc;
-
-	foreach(lc, oids)
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-
-		if ((index->rd_rel->relam == BRIN_AM_OID ||
-			 index->rd_rel->relam == BTREE_AM_OID) &&
-			index->rd_index->indisvalid &&
-			index->rd_index->indkey.values[0] == column &&
-			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred,
-						   NULL) &&
-			OidIsValid(get_opfamily_member(index->rd_opfamily[0], type, type,
-										   BTGreaterEqualStrategyNumber)))
-			found = lfirst_oid(lc);
-		index_close(index, AccessShareLock);
-		if (OidIsValid(found))
-			break;
-	}
-	list_free(oids);
-	return found;
-}
-
-/*
- * Lets the BRIN index that al_store_find_range_index() gives know what the
+ * Lets the BRIN index that al_tables_find_range_index() gives know what the
  * pages hold that came since the last call; until then it names them all.
  * VACUUM would do it too, but comes seldom to a table that only grows.  When
  * it is at work, or anything else that holds its lock, nothing is done: this
@@ -393,9 +281,9 @@ void
 al_store_summarize(AlStream stream, AttrNumber column)
 {
 	static BlockNumber ranges_seen[AL_STREAMS];
-	Relation	rel = al_store_open_read(stream);
+	Relation	rel = al_tables_open(stream);
 	Oid			relid = RelationGetRelid(rel);
-	Oid			index_oid = al_store_find_range_index(rel, column);
+	Oid			index_oid = al_tables_find_range_index(rel, column);
 	BlockNumber ranges = 0;
 	Oid			user;
 	int			security;
@@ -421,13 +309,7 @@ al_store_summarize(AlStream stream, AttrNumber column)
 		UnlockRelationOid(relid, ShareUpdateExclusiveLock);
 		ranges_seen[stream] = ranges;
 	}
-	al_store_close(rel);
-}
-
-void
-al_store_close(Relation rel)
-{
-	table_close(rel, NoLock);
+	al_tables_close(rel);
 }
 
 /* Forms a record's tuple in the current memory context. */
@@ -438,15 +320,15 @@ al_store_form(AlStream stream, Datum *values, bool *nulls)
 	Datum	   *all_values;
 	bool	   *all_nulls;
 
-	if (likely(tupdesc->natts == tables[stream].columns))
+	if (likely(tupdesc->natts == al_tables[stream].columns))
 		return heap_form_tuple(tupdesc, values, nulls);
 
 	/* Columns that someone added are left null. */
 	all_values = palloc0(sizeof(Datum) * tupdesc->natts);
 	all_nulls = palloc(sizeof(bool) * tupdesc->natts);
 	memset(all_nulls, true, sizeof(bool) * tupdesc->natts);
-	memcpy(all_values, values, sizeof(Datum) * tables[stream].columns);
-	memcpy(all_nulls, nulls, sizeof(bool) * tables[stream].columns);
+	memcpy(all_values, values, sizeof(Datum) * al_tables[stream].columns);
+	memcpy(all_nulls, nulls, sizeof(bool) * al_tables[stream].columns);
 	return heap_form_tuple(tupdesc, all_values, all_nulls);
 }
 
@@ -456,10 +338,10 @@ al_store_deform(AlStream stream, HeapTuple tuple, Datum *values, bool *nulls)
 {
 	TupleDesc	tupdesc = targets[stream].tupdesc;
 
-	if (likely(tupdesc->natts == tables[stream].columns))
+	if (likely(tupdesc->natts == al_tables[stream].columns))
 		heap_deform_tuple(tuple, tupdesc, values, nulls);
 	else
-		for (int i = 0; i < tables[stream].columns; i++)
+		for (int i = 0; i < al_tables[stream].columns; i++)
 			values[i] = heap_getattr(tuple, i + 1, tupdesc, &nulls[i]);
 }
 
@@ -639,7 +521,7 @@ al_store_write(AlStream stream, HeapTuple *tuples, int ntuples)
 	for (int n = 0; n < ntuples; n++)
 		ExecClearTuple(slots[n]);
 	target->busy = 0;
-	al_store_close(rel);
+	al_tables_close(rel);
 }
 
 /* The first two columns of both streams are the id and the transaction. */
@@ -674,11 +556,11 @@ begin_expiry_scan(ExpiryScan *walk, AlStream stream)
 	walk->rel = al_store_open(stream);
 	if (target->expire_index < 0)
 	{
-		al_store_close(walk->rel);
+		al_tables_close(walk->rel);
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table audit.%s has no usable index on expire",
-						tables[stream].name),
+						al_tables[stream].name),
 				 errhint("Expired records are found by a valid b-tree index on (expire) WHERE expire IS NOT NULL; create it again.")));
 	}
 	walk->index = index_open(target->index_oids[target->expire_index],
@@ -695,7 +577,7 @@ end_expiry_scan(ExpiryScan *walk)
 	index_endscan(walk->scan);
 	ExecDropSingleTupleTableSlot(walk->slot);
 	index_close(walk->index, NoLock);
-	al_store_close(walk->rel);
+	al_tables_close(walk->rel);
 }
 
 /* Goes to the entries that expire at "from" or later. */
@@ -834,6 +716,6 @@ al_store_delete(AlStream stream, ItemPointer tid)
 											InvalidSnapshot, true, &failure,
 											false);
 
-	al_store_close(rel);
+	al_tables_close(rel);
 	return result == TM_Ok;
 }

@@ -33,8 +33,8 @@ al_tablescan_begin(AlTableScan *scan, AlStream table, AttrNumber column,
 	bool		whole = table != AL_OBJECTS || column != AL_OBJECT_ENTITY_KEY;
 
 	scan->context = CurrentMemoryContext;
-	scan->rel = al_store_open_read(table);
-	scan->index = index_open(al_store_find_index(scan->rel, column, whole),
+	scan->rel = al_tables_open(table);
+	scan->index = index_open(al_tables_find_index(scan->rel, column, whole),
 							 AccessShareLock);
 	scan->slot = table_slot_create(scan->rel, NULL);
 	scan->desc = al_compat_index_beginscan(scan->rel, scan->index, snapshot,

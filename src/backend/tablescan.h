@@ -13,7 +13,7 @@
 
 #include "core/merkle.h"
 
-#include "store.h"
+#include "tables.h"
 
 typedef struct AlTableScan
 {

@@ -21,6 +21,7 @@
 #include "utils/snapmgr.h"
 
 #include "bundles.h"
+#include "tables.h"
 #include "verify.h"
 #include "verify_checkpoints.h"
 #include "verify_records.h"
@@ -296,7 +297,7 @@ al_verify(int64 from, int64 to, const char *checkpoint, AlFindingSink sink,
 
 	/* What rewrites a table hides its rows from snapshots of before. */
 	for (int s = 0; s < AL_TABLES; s++)
-		al_store_close(al_store_open_read(s));
+		al_tables_close(al_tables_open(s));
 	v->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	v->findings.sink = sink;
 	v->findings.arg = arg;

@@ -19,6 +19,7 @@ my @floors = (
 	[qw(keys filter exclude context)],
 	[qw(rowplan)],
 	[qw(rowjson)],
+	[qw(tables)],
 	[qw(store tracking)],
 	[qw(keylog leaf tablescan event)],
 	[qw(record ledger bundles)],
