@@ -26,21 +26,21 @@
  * Once the ledger is active, which is from its first block on, only sealed
  * records may go: those of transactions that the last block's snapshot sees.
  * It never sees less later, so a process keeps it, unless the transaction is
- * rolled back in which it was read, and reads it again when it meets an expired
- * record that it does not see.  That there
- * is no ledger is believed until the relation cache says that the tables of
- * records changed, which the first block makes it say.
+ * rolled back in which it was read, and reads it again when it meets an
+ * expired record that it does not see.  That there is no ledger is believed
+ * until the relation cache says that the tables of records changed, which the
+ * first block makes it say.
  */
 #include "postgres.h"
 
 #include <limits.h>
 
 #include "access/xact.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "expired.h"
 #include "guc.h"
 #include "ids.h"
 #include "ledger.h"
@@ -197,7 +197,7 @@ sweep(AlStream stream, Progress *p)
 		.limit = PURGE_EXTRA,.visits = SWEEP_VISITS,.count_dead = true};
 	AlPurgeResult result;
 
-	al_store_delete_expired(stream, &task, is_sealed, &result);
+	al_expired_delete(stream, &task, is_sealed, &result);
 	if (result.exhausted)
 		p->swept = DT_NOBEGIN;
 	else
@@ -211,7 +211,7 @@ catch_up(AlStream stream, Progress *p, TimestampTz now)
 	/* A clock that was set back, or the first time. */
 	if (now < p->looked || p->looked == 0)
 		p->position = p->swept = DT_NOBEGIN;
-	p->position = al_store_find_expired(stream, p->position, now);
+	p->position = al_expired_find(stream, p->position, now);
 	if (p->position > DT_NOBEGIN)
 		sweep(stream, p);
 }
@@ -242,7 +242,7 @@ al_purge_some(AlStream stream, TimestampTz now, TimestampTz new_expire,
 	task.limit = 2 * p->added + PURGE_EXTRA;
 	p->added = 0;
 	task.visits = task.limit * VISITS_PER_RECORD + VISITS_EXTRA;
-	al_store_delete_expired(stream, &task, is_sealed, &result);
+	al_expired_delete(stream, &task, is_sealed, &result);
 	p->looked = now;
 	p->next_due = result.exhausted ? result.next_due : now;
 
@@ -281,7 +281,7 @@ al_purge_all(AlStream stream, int64 limit)
 		 * records that expire at the same moment, as those of a statement do.
 		 */
 		task.limit = limit > 0 ? Min(limit - deleted, INT_MAX) : INT_MAX;
-		al_store_delete_expired(stream, &task, is_sealed, &result);
+		al_expired_delete(stream, &task, is_sealed, &result);
 		if (result.held_back != DT_NOEND)
 			warn_if_stopped(now);
 		deleted += result.deleted;

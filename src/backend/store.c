@@ -22,12 +22,10 @@
 #include "access/brin.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
 #include "miscadmin.h"
@@ -35,19 +33,13 @@
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "store.h"
-
-#define PROBE_ENTRIES 2			/* index entries that tell whether all are dead */
-#define NEAR_ENOUGH (100 * (TimestampTz) 1000)	/* us, in the search for expired */
 
 typedef struct AlTarget
 {
@@ -524,184 +516,28 @@ al_store_write(AlStream stream, HeapTuple *tuples, int ntuples)
 	al_tables_close(rel);
 }
 
-/* The first two columns of both streams are the id and the transaction. */
-static bool
-may_delete(TupleTableSlot *slot, AlMayDelete may)
-{
-	slot_getsomeattrs(slot, AL_OBJECT_TXID);
-	return may(DatumGetUInt64(slot->tts_values[AL_OBJECT_TXID - 1]),
-			   DatumGetUUIDP(slot->tts_values[AL_OBJECT_ID - 1]));
-}
-
 /*
- * A walk over the index on expire.
- *
- * SnapshotSelf takes part in no serializable conflict as a reader, costs
- * nothing to take, and sees a deletion as soon as it is committed.
+ * The index that leads to every record that expires, of a table that is open;
+ * InvalidOid if there is none.
  */
-typedef struct ExpiryScan
-{
-	Relation	rel;
-	Relation	index;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
-	TimestampTz expire;			/* of the entry that next_entry() came to */
-} ExpiryScan;
-
-static void
-begin_expiry_scan(ExpiryScan *walk, AlStream stream)
+Oid
+al_store_expire_index(AlStream stream)
 {
 	AlTarget   *target = &targets[stream];
 
-	walk->rel = al_store_open(stream);
-	if (target->expire_index < 0)
-	{
-		al_tables_close(walk->rel);
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table audit.%s has no usable index on expire",
-						al_tables[stream].name),
-				 errhint("Expired records are found by a valid b-tree index on (expire) WHERE expire IS NOT NULL; create it again.")));
-	}
-	walk->index = index_open(target->index_oids[target->expire_index],
-							 RowExclusiveLock);
-	walk->slot = table_slot_create(walk->rel, NULL);
-	walk->scan = al_compat_index_beginscan(walk->rel, walk->index,
-										   SnapshotSelf, 1);
-	walk->scan->xs_want_itup = true;
+	return target->expire_index < 0 ? InvalidOid :
+		target->index_oids[target->expire_index];
 }
 
-static void
-end_expiry_scan(ExpiryScan *walk)
+/* Deletes a row unless another transaction is at it; never waits. */
+bool
+al_store_try_delete(Relation rel, ItemPointer tid)
 {
-	index_endscan(walk->scan);
-	ExecDropSingleTupleTableSlot(walk->slot);
-	index_close(walk->index, NoLock);
-	al_tables_close(walk->rel);
-}
+	TM_FailureData failure;
 
-/* Goes to the entries that expire at "from" or later. */
-static void
-seek_expiry(ExpiryScan *walk, TimestampTz from)
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
-				TimestampTzGetDatum(from));
-	index_rescan(walk->scan, &key, 1, NULL, 0);
-}
-
-static bool
-next_entry(ExpiryScan *walk)
-{
-	bool		isnull;
-
-	if (index_getnext_tid(walk->scan, ForwardScanDirection) == NULL)
-		return false;
-	walk->expire =
-		DatumGetTimestampTz(index_getattr(walk->scan->xs_itup, 1,
-										  RelationGetDescr(walk->index),
-										  &isnull));
-	return !isnull;
-}
-
-/* Are the entries from "from" on those of records that are gone? */
-static bool
-is_dead_at(ExpiryScan *walk, TimestampTz from, TimestampTz until)
-{
-	seek_expiry(walk, from);
-	for (int i = 0; i < PROBE_ENTRIES; i++)
-	{
-		if (!next_entry(walk) || walk->expire > until ||
-			index_fetch_heap(walk->scan, walk->slot))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Where, between "from" and "until", the expired records begin that are still
- * there; a moment before it rather than one after it.
- *
- * Records go in the order in which they expire, and leave their index entries
- * behind until these are vacuumed.  There may be millions, and even those that
- * the index itself knows to be dead take time to step over, page by page.  So
- * the place is found by halving.  Where someone left a record behind among the
- * dead, it is not seen.
- */
-TimestampTz
-al_store_find_expired(AlStream stream, TimestampTz from, TimestampTz until)
-{
-	ExpiryScan	walk;
-
-	begin_expiry_scan(&walk, stream);
-	/* The index must not skip what it knows to be dead. */
-	walk.scan->ignore_killed_tuples = false;
-	if (is_dead_at(&walk, from, until))
-	{
-		from = walk.expire;
-		while (!TIMESTAMP_NOT_FINITE(from) && until - from > NEAR_ENOUGH)
-		{
-			TimestampTz middle = from + (until - from) / 2;
-
-			if (is_dead_at(&walk, middle, until))
-				from = walk.expire;
-			else
-				until = middle;
-		}
-	}
-	end_expiry_scan(&walk);
-	return from;
-}
-
-/*
- * Deletes expired records, oldest first, within the bounds of "task".
- *
- * Never waits: a record that another transaction is deleting is passed over.
- * A record that "may" refuses is passed over too.
- */
-void
-al_store_delete_expired(AlStream stream, const AlPurgeTask *task,
-						AlMayDelete may, AlPurgeResult *result)
-{
-	ExpiryScan	walk;
-	int			visits = 0;
-
-	result->deleted = 0;
-	result->next_due = DT_NOEND;
-	result->position = task->from;
-	result->exhausted = true;
-	result->held_back = DT_NOEND;
-	begin_expiry_scan(&walk, stream);
-	walk.scan->ignore_killed_tuples = !task->count_dead;
-	seek_expiry(&walk, task->from);
-	while (next_entry(&walk))
-	{
-		TM_FailureData failure;
-
-		CHECK_FOR_INTERRUPTS();
-		result->position = walk.expire;
-		if (walk.expire > task->until)
-		{
-			result->next_due = walk.expire;
-			break;
-		}
-		if (result->deleted >= task->limit || visits++ >= task->visits)
-		{
-			result->exhausted = false;
-			break;
-		}
-		if (!index_fetch_heap(walk.scan, walk.slot))
-			continue;
-		if (!may_delete(walk.slot, may))
-			result->held_back = Min(result->held_back, walk.expire);
-		else if (table_tuple_delete(walk.rel, &walk.slot->tts_tid,
-									GetCurrentCommandId(true), SnapshotAny,
-									InvalidSnapshot, false, &failure,
-									false) == TM_Ok)
-			result->deleted++;
-	}
-	end_expiry_scan(&walk);
+	return table_tuple_delete(rel, tid, GetCurrentCommandId(true), SnapshotAny,
+							  InvalidSnapshot, false, &failure,
+							  false) == TM_Ok;
 }
 
 /* Deletes the record at a place; false if someone else has done so. */

@@ -21,7 +21,7 @@ my @floors = (
 	[qw(rowjson)],
 	[qw(tables)],
 	[qw(store tracking)],
-	[qw(keylog leaf tablescan event)],
+	[qw(keylog leaf tablescan event expired)],
 	[qw(record ledger bundles)],
 	[qw(storedtree locate)],
 	[qw(harvest)],
