@@ -238,7 +238,7 @@ find_block(const AlHarvest *harvest, uint64 txid)
 
 	/* A record of transaction 0 is one that somebody made by hand. */
 	if ((harvest->own_txid != 0 && txid == harvest->own_txid) ||
-		(harvest->before && al_ledger_txid_visible(harvest->before, txid)))
+		(harvest->before && al_txids_see(harvest->before, txid)))
 		return -1;
 	while (low < high)
 	{
@@ -250,7 +250,7 @@ find_block(const AlHarvest *harvest, uint64 txid)
 			low = middle + 1;
 	}
 	while (low < harvest->nblocks &&
-		   !al_ledger_txid_visible(harvest->until[low], txid))
+		   !al_txids_see(harvest->until[low], txid))
 		low++;
 	return low < harvest->nblocks ? low : -1;
 }

@@ -23,31 +23,6 @@ get_system(AlTableScan *scan, AttrNumber column)
 	return text ? strtou64(text, NULL, 10) : 0;
 }
 
-/* Could a snapshot with these running transactions see "txid"? */
-bool
-al_ledger_txid_visible(const AlTxids *txids, uint64 txid)
-{
-	uint32		low = 0;
-	uint32		high = txids->nxip;
-
-	if (txid < txids->xmin)
-		return true;
-	if (txid >= txids->xmax)
-		return false;
-	while (low < high)
-	{
-		uint32		middle = (low + high) / 2;
-
-		if (txids->xip[middle] == txid)
-			return false;
-		if (txids->xip[middle] < txid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return true;
-}
-
 static void
 read_block(AlTableScan *scan, AlBlock *block)
 {
@@ -183,7 +158,7 @@ al_ledger_block_of_size(Snapshot snapshot, int64 size, AlBlock *block)
 static bool
 sees_txid(const AlBlock *block, int64 txid)
 {
-	return al_ledger_txid_visible(block->snapshot, (uint64) txid);
+	return al_txids_see(block->snapshot, (uint64) txid);
 }
 
 /* The first block whose snapshot sees a transaction. */

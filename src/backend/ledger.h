@@ -16,17 +16,7 @@
 
 #include "core/merkle.h"
 
-/* The server's type pg_snapshot. */
-typedef struct AlTxids
-{
-	int32		header;			/* varlena */
-	uint32		nxip;
-	uint64		xmin;
-	uint64		xmax;
-	uint64		xip[FLEXIBLE_ARRAY_MEMBER]; /* running, ascending */
-} AlTxids;
-
-#define AL_TXIDS_SIZE(nxip) (offsetof(AlTxids, xip) + sizeof(uint64) * (nxip))
+#include "txids.h"
 
 typedef struct AlBlock
 {
@@ -53,7 +43,6 @@ typedef struct AlGeneration
 	char	   *previous;		/* checkpoint, or NULL */
 } AlGeneration;
 
-extern bool al_ledger_txid_visible(const AlTxids *txids, uint64 txid);
 extern bool al_ledger_last_block(Snapshot snapshot, AlBlock *block);
 extern bool al_ledger_block(Snapshot snapshot, int64 number, AlBlock *block);
 extern bool al_ledger_block_from(Snapshot snapshot, int64 number,

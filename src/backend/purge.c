@@ -112,10 +112,10 @@ look_at_ledger(TimestampTz now)
 	ledger.active = al_ledger_last_block(snapshot, &last);
 	if (ledger.active)
 	{
-		AlTxids    *copy = MemoryContextAlloc(TopMemoryContext,
-											  VARSIZE(last.snapshot));
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		AlTxids    *copy = al_txids_copy(last.snapshot);
 
-		memcpy(copy, last.snapshot, VARSIZE(last.snapshot));
+		MemoryContextSwitchTo(old);
 		if (ledger.sealed)
 			pfree(ledger.sealed);
 		ledger.sealed = copy;
@@ -153,7 +153,7 @@ is_sealed(uint64 txid, const pg_uuid_t *id)
 	TimestampTz now;
 
 	if (ledger.known && ledger.active && ledger.moved_at == DT_NOBEGIN &&
-		al_ledger_txid_visible(ledger.sealed, txid))
+		al_txids_see(ledger.sealed, txid))
 		return true;
 	if (ledger.known && !ledger.active &&
 		ledger.generation == al_store_generation)
@@ -167,7 +167,7 @@ is_sealed(uint64 txid, const pg_uuid_t *id)
 	if (ledger.moved_at != DT_NOBEGIN &&
 		al_ids_time(id) <= ledger.moved_at)
 		return sealed_elsewhere(id);
-	return al_ledger_txid_visible(ledger.sealed, txid);
+	return al_txids_see(ledger.sealed, txid);
 }
 
 /* Expired records wait for a sealer that does not come: say so. */

@@ -119,67 +119,6 @@ al_seal_snapshot(void)
 	return RegisterSnapshot(GetLatestSnapshot());
 }
 
-/* ---------------------------------------------------------------- snapshot */
-
-static uint64
-widen(TransactionId xid, FullTransactionId next)
-{
-	uint32		epoch = EpochFromFullTransactionId(next);
-
-	if (!TransactionIdIsNormal(xid))
-		return xid;
-	if (xid > XidFromFullTransactionId(next))
-		epoch--;
-	return U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch,
-																	 xid));
-}
-
-static int
-compare_txids(const void *a, const void *b)
-{
-	uint64		x = *(const uint64 *) a;
-	uint64		y = *(const uint64 *) b;
-
-	return (x > y) - (x < y);
-}
-
-/* What a snapshot sees, with our own transaction as one that is running. */
-static AlTxids *
-snapshot_txids(Snapshot snapshot, uint64 own_txid)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	AlTxids    *txids = palloc0(AL_TXIDS_SIZE(snapshot->xcnt + 1));
-	uint32		n = 0;
-
-	txids->xmin = widen(snapshot->xmin, next);
-	txids->xmax = widen(snapshot->xmax, next);
-	for (uint32 i = 0; i < snapshot->xcnt; i++)
-		txids->xip[n++] = widen(snapshot->xip[i], next);
-	if (own_txid != 0 && own_txid < txids->xmax)
-	{
-		txids->xip[n++] = own_txid;
-		txids->xmin = Min(txids->xmin, own_txid);
-	}
-	qsort(txids->xip, n, sizeof(uint64), compare_txids);
-	/* While a transaction is being prepared its id shows up twice. */
-	for (uint32 i = 0; i < n; i++)
-		if (i == 0 || txids->xip[i] != txids->xip[i - 1])
-			txids->xip[txids->nxip++] = txids->xip[i];
-	SET_VARSIZE(txids, AL_TXIDS_SIZE(txids->nxip));
-	return txids;
-}
-
-/* Takes every record that the snapshot of the scan itself sees. */
-static AlTxids *
-all_txids(void)
-{
-	AlTxids    *txids = palloc0(AL_TXIDS_SIZE(0));
-
-	txids->xmin = txids->xmax = PG_UINT64_MAX;
-	SET_VARSIZE(txids, AL_TXIDS_SIZE(0));
-	return txids;
-}
-
 /* ----------------------------------------------------------------- writing */
 
 static Datum
@@ -469,7 +408,7 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 	if (moved)
 		al_bundles_ids(snapshot, last->size, &sealed);
 	al_harvest_block(harvest, last->number > 0 && !moved ? last->snapshot :
-					 NULL, moved ? all_txids() : block->snapshot);
+					 NULL, moved ? al_txids_all() : block->snapshot);
 	while ((record = al_harvest_next(harvest, 0)) != NULL)
 	{
 		const pg_uuid_t *id = &record->leaf.id;
@@ -549,7 +488,7 @@ al_seal(void)
 	block.generation = generation.generation;
 	block.timeline = GetWALInsertionTimeLine();
 	block.system_identifier = GetSystemIdentifier();
-	block.snapshot = snapshot_txids(snapshot, own_txid);
+	block.snapshot = al_txids_of(snapshot, own_txid);
 	begin_tree(sealer, snapshot, &last);
 	append_records(sealer, snapshot, &last, &block, &generation, own_txid);
 	block.size = sealer->frontier.size;
@@ -581,7 +520,7 @@ int64
 al_seal_waiting(Snapshot snapshot, int64 most)
 {
 	AlHarvest  *harvest = al_harvest_begin(snapshot, 0);
-	AlTxids    *until = snapshot_txids(snapshot, 0);
+	AlTxids    *until = al_txids_of(snapshot, 0);
 	AlBlock		last;
 	bool		active = al_ledger_last_block(snapshot, &last);
 	int64		count;
@@ -609,7 +548,7 @@ al_seal_wait(uint64 txid, int64 timeout_ms)
 		Snapshot	snapshot = al_seal_snapshot();
 		AlBlock		last;
 		bool		sealed = al_ledger_last_block(snapshot, &last) &&
-		al_ledger_txid_visible(last.snapshot, txid);
+		al_txids_see(last.snapshot, txid);
 
 		UnregisterSnapshot(snapshot);
 		MemoryContextSwitchTo(old);

@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -212,8 +211,7 @@ verify_blocks(Verifier *v, AlBlock *previous, int64 last, int64 to)
 		verify_span(v, previous, span);
 		*previous = span->blocks[span->count - 1];
 		MemoryContextSwitchTo(context);
-		previous->snapshot = (AlTxids *)
-			PG_DETOAST_DATUM_COPY(PointerGetDatum(previous->snapshot));
+		previous->snapshot = al_txids_copy(previous->snapshot);
 		MemoryContextSwitchTo(span_context);
 		MemoryContextReset(span_context);
 	}

@@ -162,8 +162,8 @@ comes_later(AlVerifyRecords *records, const AlLeaf *leaf,
 
 	if (!record_of(records, leaf, &record, &txid))
 		return false;
-	if ((before && al_ledger_txid_visible(before, txid)) ||
-		!al_ledger_txid_visible(until, txid))
+	if ((before && al_txids_see(before, txid)) ||
+		!al_txids_see(until, txid))
 		return false;
 	if (txid != other->txid)
 		return txid > other->txid;
@@ -243,16 +243,14 @@ static void
 look_for_strays(AlVerifyRecords *records, const AlBlock *last)
 {
 	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
-	AlTxids		all = {0};
 	AlIdSet		leaves;
 	const AlHarvested *record;
 
 	al_bundles_ids(records->snapshot, last->size, &leaves);
-	all.xmin = all.xmax = PG_UINT64_MAX;
-	al_harvest_block(records->harvest, NULL, &all);
+	al_harvest_block(records->harvest, NULL, al_txids_all());
 	while ((record = al_harvest_next(records->harvest, 0)) != NULL)
 		if (al_ids_time(&record->leaf.id) <= records->moved_at &&
-			!al_ledger_txid_visible(last->snapshot, record->txid) &&
+			!al_txids_see(last->snapshot, record->txid) &&
 			!al_bundles_ids_have(&leaves, &record->leaf.id) &&
 			record->txid >= next)
 			find(records, "inserted", -1, &record->leaf.id,
@@ -266,12 +264,10 @@ look_for_future(AlVerifyRecords *records)
 {
 	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
 	AlTxids		before = {0};
-	AlTxids		all = {0};
 	const AlHarvested *record;
 
 	before.xmin = before.xmax = next;
-	all.xmin = all.xmax = PG_UINT64_MAX;
-	al_harvest_block(records->harvest, &before, &all);
+	al_harvest_block(records->harvest, &before, al_txids_all());
 	while ((record = al_harvest_next(records->harvest, 0)) != NULL)
 		if (records->moved_at == DT_NOBEGIN ||
 			al_ids_time(&record->leaf.id) > records->moved_at)
