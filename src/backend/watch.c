@@ -227,7 +227,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	/* The command may itself have switched them off. */
 	if ((unseen || is_unseen(node, context)) &&
 		can_record(was_enabled || al_guc_enabled))
-		record_unseen(GetCommandTagName(CreateCommandTag(node)), al_ddl_names(node));
+		record_unseen(GetCommandTagName(CreateCommandTag(node)),
+					  al_ddl_names(node));
 	/* What a session sets is announced in guc.c. */
 	if (tag && weakens(set) && can_record(was_enabled || al_guc_enabled))
 	{
