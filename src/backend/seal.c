@@ -37,7 +37,6 @@
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "port/pg_bswap.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -52,7 +51,6 @@
 #include "checkpoint.h"
 #include "checkpoint_file.h"
 #include "forkguard.h"
-#include "glue.h"
 #include "guc.h"
 #include "harvest.h"
 #include "ids.h"
@@ -60,27 +58,9 @@
 #include "publish.h"
 #include "seal.h"
 #include "store.h"
-#include "storedtree.h"
+#include "treewriter.h"
 
-#define WRITE_BUNDLES 16		/* rows written at a time */
-#define WRITE_NODES 256
 #define POLL_MS 50
-
-/* A tree under construction. */
-typedef struct Sealer
-{
-	MemoryContext context;		/* of tuples that wait */
-	AlFrontier	frontier;
-	AlBundle	bundle;
-	HeapTuple	bundles[WRITE_BUNDLES];
-	int			nbundles;
-	HeapTuple	nodes[WRITE_NODES];
-	int			nnodes;
-} Sealer;
-
-/* The right edge after the last block that this process has sealed. */
-static AlFrontier kept;
-static AlHash kept_root;
 
 /*
  * Takes the sealer's lock, which lasts until the transaction ends, for the
@@ -119,113 +99,6 @@ al_seal_snapshot(void)
 	return RegisterSnapshot(GetLatestSnapshot());
 }
 
-/* ----------------------------------------------------------------- writing */
-
-static Datum
-bytes_datum(const void *bytes, Size size)
-{
-	bytea	   *result = palloc(VARHDRSZ + size);
-
-	SET_VARSIZE(result, VARHDRSZ + size);
-	memcpy(VARDATA(result), bytes, size);
-	return PointerGetDatum(result);
-}
-
-static bytea *
-new_bytea(Size size)
-{
-	bytea	   *result = palloc(VARHDRSZ + size);
-
-	SET_VARSIZE(result, VARHDRSZ + size);
-	return result;
-}
-
-static void
-write_rows(Sealer *sealer)
-{
-	if (sealer->nbundles > 0)
-		al_store_write(AL_BUNDLES, sealer->bundles, sealer->nbundles);
-	if (sealer->nnodes > 0)
-		al_store_write(AL_NODES, sealer->nodes, sealer->nnodes);
-	sealer->nbundles = sealer->nnodes = 0;
-	MemoryContextReset(sealer->context);
-}
-
-static void
-finish_bundle(Sealer *sealer)
-{
-	AlBundle   *bundle = &sealer->bundle;
-	MemoryContext old;
-	bytea	   *ids;
-	bytea	   *expires;
-	bytea	   *inner;
-	Datum		values[AL_BUNDLE_COLUMNS];
-	bool		nulls[AL_BUNDLE_COLUMNS] = {false};
-
-	if (bundle->count == 0)
-		return;
-	old = MemoryContextSwitchTo(sealer->context);
-	ids = new_bytea(UUID_LEN * bundle->count);
-	expires = new_bytea(sizeof(int64) * bundle->count);
-	inner = new_bytea(sizeof(AlHash) * bundle->count);
-	for (int i = 0; i < bundle->count; i++)
-	{
-		const AlLeaf *leaf = &bundle->leaves[i];
-		uint64		expire = pg_hton64((uint64) leaf->expire);
-
-		memcpy(VARDATA(ids) + UUID_LEN * i, leaf->id.data, UUID_LEN);
-		memcpy(VARDATA(expires) + sizeof(expire) * i, &expire,
-			   sizeof(expire));
-		memcpy(VARDATA(inner) + sizeof(AlHash) * i, leaf->inner.bytes,
-			   sizeof(AlHash));
-	}
-	values[AL_BUNDLE_FIRST_LEAF - 1] = Int64GetDatum(bundle->first_leaf);
-	values[AL_BUNDLE_LEAVES - 1] = Int32GetDatum(bundle->count);
-	values[AL_BUNDLE_IDS - 1] = PointerGetDatum(ids);
-	values[AL_BUNDLE_EXPIRES - 1] = PointerGetDatum(expires);
-	values[AL_BUNDLE_INNER - 1] = PointerGetDatum(inner);
-	sealer->bundles[sealer->nbundles++] = al_store_form(AL_BUNDLES, values,
-														nulls);
-	MemoryContextSwitchTo(old);
-	bundle->first_leaf += bundle->count;
-	bundle->count = 0;
-	if (sealer->nbundles == WRITE_BUNDLES)
-		write_rows(sealer);
-}
-
-/* An AlMerkleEmit: a node of a stored level is complete. */
-static AlStatus
-add_node(void *arg, unsigned level, uint64_t index, const AlHash *hash)
-{
-	Sealer	   *sealer = arg;
-	MemoryContext old = MemoryContextSwitchTo(sealer->context);
-	Datum		values[AL_NODE_COLUMNS];
-	bool		nulls[AL_NODE_COLUMNS] = {false};
-
-	values[AL_NODE_LEVEL - 1] = Int32GetDatum(level);
-	values[AL_NODE_INDEX - 1] = Int64GetDatum(index);
-	values[AL_NODE_HASH - 1] = bytes_datum(hash->bytes, sizeof(hash->bytes));
-	sealer->nodes[sealer->nnodes++] = al_store_form(AL_NODES, values, nulls);
-	MemoryContextSwitchTo(old);
-	return AL_OK;
-}
-
-static void
-append_leaf(Sealer *sealer, const AlLeaf *leaf)
-{
-	AlHash		hash;
-
-	al_leaf_hash(leaf, &hash);
-	al_glue_check(al_merkle_append(al_leaf_sha256(), &sealer->frontier, &hash,
-								   add_node, sealer), NULL);
-	sealer->bundle.leaves[sealer->bundle.count++] = *leaf;
-	if (sealer->frontier.size % AL_BUNDLE_MAX == 0)
-		finish_bundle(sealer);
-	/* One leaf can complete a node of each stored level. */
-	if (sealer->nnodes >= WRITE_NODES - AL_MERKLE_MAX_LEVELS)
-		write_rows(sealer);
-}
-
 static Datum
 system_datum(uint64 system_identifier)
 {
@@ -235,10 +108,13 @@ system_datum(uint64 system_identifier)
 static void
 write_block(const AlBlock *block)
 {
+	bytea	   *root = palloc(VARHDRSZ + sizeof(AlHash));
 	Datum		values[AL_BLOCK_COLUMNS];
 	bool		nulls[AL_BLOCK_COLUMNS] = {false};
 	HeapTuple	tuple;
 
+	SET_VARSIZE(root, VARHDRSZ + sizeof(AlHash));
+	memcpy(VARDATA(root), block->root.bytes, sizeof(AlHash));
 	values[AL_BLOCK_BLOCK - 1] = Int64GetDatum(block->number);
 	values[AL_BLOCK_FIRST_LEAF - 1] = Int64GetDatum(block->first_leaf);
 	values[AL_BLOCK_SIZE - 1] = Int64GetDatum(block->size);
@@ -246,8 +122,7 @@ write_block(const AlBlock *block)
 	values[AL_BLOCK_GENERATION - 1] = Int32GetDatum(block->generation);
 	values[AL_BLOCK_TIMELINE - 1] = Int32GetDatum(block->timeline);
 	values[AL_BLOCK_SYSTEM - 1] = system_datum(block->system_identifier);
-	values[AL_BLOCK_ROOT - 1] = bytes_datum(block->root.bytes,
-											sizeof(block->root.bytes));
+	values[AL_BLOCK_ROOT - 1] = PointerGetDatum(root);
 	values[AL_BLOCK_SNAPSHOT - 1] = PointerGetDatum(block->snapshot);
 	tuple = al_store_form(AL_BLOCKS, values, nulls);
 	al_store_write(AL_BLOCKS, &tuple, 1);
@@ -334,45 +209,38 @@ check_place(const AlGeneration *generation)
 
 /* ----------------------------------------------------------------- sealing */
 
-static void
-begin_tree(Sealer *sealer, Snapshot snapshot, const AlBlock *last)
+/*
+ * Appends the record that begins a generation, which is its first leaf.
+ * Returns its id, or NULL if the block begins none.
+ */
+static const pg_uuid_t *
+append_first(AlTreeWriter *writer, Snapshot snapshot, const AlBlock *last,
+			 const AlGeneration *generation, uint64 own_txid)
 {
-	AlStoredTree *tree;
-	AlHash		root;
-	AlError		err = {{0}};
+	AlStream	stream;
+	TupleTableSlot *slot;
+	AlLeaf		leaf;
 
-	sealer->context = AllocSetContextCreate(CurrentMemoryContext,
-											"audit_log ledger rows",
-											ALLOCSET_DEFAULT_SIZES);
-	sealer->nbundles = sealer->nnodes = 0;
-	sealer->bundle.first_leaf = last->size;
-	sealer->bundle.count = 0;
-	if (last->size == kept.size && last->size > 0 &&
-		memcmp(&last->root, &kept_root, sizeof(kept_root)) == 0)
-	{
-		sealer->frontier = kept;
-		return;
-	}
-	tree = palloc(sizeof(AlStoredTree));
-	al_storedtree_begin(tree, snapshot);
-	al_glue_check(al_merkle_restore(al_leaf_sha256(), last->size,
-									al_storedtree_fetch, tree,
-									&sealer->frontier, &err), &err);
-	al_glue_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier, &root),
-				  NULL);
-	if (last->number > 0 && memcmp(&root, &last->root, sizeof(root)) != 0)
+	if (generation->generation <= last->generation ||
+		!generation->has_record ||
+		!al_locate_record(snapshot, &generation->record_id, &stream, &slot))
+		return NULL;
+	/* The next block would take it again, with its transaction. */
+	if (own_txid != 0 && al_leaf_txid(stream, slot) == own_txid)
 		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the stored tree does not have the root of block " INT64_FORMAT,
-						last->number),
-				 errhint("Call audit.verify_ledger() to see what was changed, and audit.new_generation() to go on.")));
-	pfree(tree);
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("a generation of the ledger cannot be sealed in the transaction that began it"),
+				 errhint("Commit first, then call audit.seal().")));
+	al_leaf_make(stream, slot, &leaf);
+	ExecDropSingleTupleTableSlot(slot);
+	al_treewriter_append(writer, &leaf);
+	return &generation->record_id;
 }
 
-/* Appends the records of the new block. */
+/* Appends the records of the new block, which gives it a size and a root. */
 static void
-append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
-			   const AlBlock *block, const AlGeneration *generation,
+append_records(AlTreeWriter *writer, Snapshot snapshot, const AlBlock *last,
+			   AlBlock *block, const AlGeneration *generation,
 			   uint64 own_txid)
 {
 	bool		moved = last->number > 0 &&
@@ -381,30 +249,9 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 	AlIdSet		sealed = {NULL, 0};
 	AlHarvest  *harvest = al_harvest_begin(snapshot, own_txid);
 	const AlHarvested *record;
-	const pg_uuid_t *first = NULL;
+	const pg_uuid_t *first = append_first(writer, snapshot, last, generation,
+										  own_txid);
 
-	if (generation->generation > last->generation && generation->has_record)
-	{
-		/* The record that begins a generation is its first leaf. */
-		AlStream	stream;
-		TupleTableSlot *slot;
-		AlLeaf		leaf;
-
-		if (al_locate_record(snapshot, &generation->record_id, &stream,
-							 &slot))
-		{
-			/* The next block would take it again, with its transaction. */
-			if (own_txid != 0 && al_leaf_txid(stream, slot) == own_txid)
-				ereport(ERROR,
-						(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-						 errmsg("a generation of the ledger cannot be sealed in the transaction that began it"),
-						 errhint("Commit first, then call audit.seal().")));
-			al_leaf_make(stream, slot, &leaf);
-			ExecDropSingleTupleTableSlot(slot);
-			append_leaf(sealer, &leaf);
-			first = &generation->record_id;
-		}
-	}
 	if (moved)
 		al_bundles_ids(snapshot, last->size, &sealed);
 	al_harvest_block(harvest, last->number > 0 && !moved ? last->snapshot :
@@ -420,11 +267,11 @@ append_records(Sealer *sealer, Snapshot snapshot, const AlBlock *last,
 		if (moved_at != DT_NOBEGIN && al_ids_time(id) <= moved_at &&
 			al_locate_leaf(snapshot, id) >= 0)
 			continue;
-		append_leaf(sealer, &record->leaf);
+		al_treewriter_append(writer, &record->leaf);
 	}
 	al_harvest_end(harvest);
-	finish_bundle(sealer);
-	write_rows(sealer);
+	al_treewriter_finish(writer, &block->root);
+	block->size = writer->frontier.size;
 	/* So that the next block finds its records without reading these. */
 	al_store_summarize(AL_OBJECTS, AL_OBJECT_TXID);
 	al_store_summarize(AL_REQUESTS, AL_REQUEST_TXID);
@@ -473,7 +320,7 @@ al_seal(void)
 	AlBlock		last = {0};
 	AlBlock		block = {0};
 	AlGeneration generation;
-	Sealer	   *sealer = palloc(sizeof(Sealer));
+	AlTreeWriter *writer = palloc(sizeof(AlTreeWriter));
 	char	   *note;
 
 	(void) al_ledger_last_block(snapshot, &last);
@@ -489,20 +336,15 @@ al_seal(void)
 	block.timeline = GetWALInsertionTimeLine();
 	block.system_identifier = GetSystemIdentifier();
 	block.snapshot = al_txids_of(snapshot, own_txid);
-	begin_tree(sealer, snapshot, &last);
-	append_records(sealer, snapshot, &last, &block, &generation, own_txid);
-	block.size = sealer->frontier.size;
-	al_glue_check(al_merkle_root(al_leaf_sha256(), &sealer->frontier,
-								 &block.root), NULL);
+	al_treewriter_begin(writer, snapshot, &last);
+	append_records(writer, snapshot, &last, &block, &generation, own_txid);
 	if (block.size > last.size || last.number == 0 ||
 		generation.generation > last.generation ||
 		heartbeat_due(&last, block.sealed_at))
 	{
 		write_block(&block);
 		al_publish_checkpoint(snapshot, &block, &generation, true);
-		/* If the transaction aborts, the root will not match and it is not used. */
-		kept = sealer->frontier;
-		kept_root = block.root;
+		al_treewriter_keep(writer, &block.root);
 	}
 	else if (file_is_behind(snapshot, note, &last, &generation))
 		al_publish_checkpoint(snapshot, &last, &generation, false);
