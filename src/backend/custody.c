@@ -16,12 +16,10 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "anchor.h"
 #include "batch.h"
@@ -29,6 +27,7 @@
 #include "checkpoint_file.h"
 #include "custody.h"
 #include "event.h"
+#include "generations.h"
 #include "glue.h"
 #include "guc.h"
 #include "keyfiles.h"
@@ -93,62 +92,22 @@ require_ledger(bool begun)
 
 /* ------------------------------------------------------------- generations */
 
-/* Did a ledger begin, or go on, under a name? */
-static bool
-was_named(Snapshot snapshot, int generations, const char *name)
-{
-	size_t		len = strlen(name);
-	AlGeneration generation;
-
-	for (int g = 1; g <= generations; g++)
-		if (al_ledger_generation(snapshot, g, &generation) &&
-			strncmp(generation.origin, name, len) == 0 &&
-			(generation.origin[len] == '\0' || generation.origin[len] == '/'))
-			return true;
-	return false;
-}
-
 /*
- * The origin of the generation after "last": that of the first, and a number
- * behind it.  In a copy whose original is still there that would be what the
- * original takes when it goes on likewise, so a copy needs another name.
+ * The last checkpoint known of a generation, as text: what was published, or
+ * else what the last block would have; NULL if neither can be had.
  */
 static char *
-next_origin(Snapshot snapshot, const AlGeneration *last)
+last_checkpoint(Snapshot snapshot, const AlGeneration *generation,
+				const AlBlock *block)
 {
-	AlGeneration first;
-	bool		is_copy = last->system_identifier == GetSystemIdentifier() &&
-		last->database != MyDatabaseId &&
-		get_database_name(last->database) != NULL;
-	char	   *name = al_guc_ledger_origin;
+	const char *path = al_checkpoint_file_path(snapshot, generation);
+	char	   *note = path ? al_checkpoint_file_read(path) : NULL;
+	AlGeneration sealed;
 
-	if (name && *name)
-	{
-		if (is_copy && was_named(snapshot, last->generation, name))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("a copy cannot go on under the name of its original"),
-					 errdetail("\"audit.ledger_origin\" is the name of the ledger of database \"%s\".",
-							   get_database_name(last->database)),
-					 errhint("Give this one a name of its own: ALTER DATABASE %s SET audit.ledger_origin = ...",
-							 quote_identifier(get_database_name(MyDatabaseId)))));
-	}
-	else if (is_copy)
-	{
-		name = al_seal_default_origin();
-		/* The databases may have changed names. */
-		if (was_named(snapshot, last->generation, name))
-			name = psprintf("%s.%u", name, MyDatabaseId);
-	}
-	else
-	{
-		if (!al_ledger_generation(snapshot, 1, &first))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("the first generation of the ledger is missing")));
-		name = first.origin;
-	}
-	return psprintf("%s/%d", name, last->generation + 1);
+	if (note == NULL &&
+		al_ledger_generation(snapshot, block->generation, &sealed))
+		note = al_checkpoint_note(snapshot, block, &sealed);
+	return note ? al_notetext_show(note) : NULL;
 }
 
 /*
@@ -163,63 +122,35 @@ al_custody_new_generation(const char *reason)
 	Relation	lock = al_seal_lock("audit.new_generation()");
 	Snapshot	snapshot = al_seal_snapshot();
 	AlGeneration last;
+	AlGeneration next = {0};
 	AlBlock		block;
-	int			number;
-	char	   *origin;
-	const char *path;
-	char	   *previous = NULL;
 	StringInfoData json;
-	pg_uuid_t	id;
-	Datum		values[AL_GENERATION_COLUMNS];
-	bool		nulls[AL_GENERATION_COLUMNS] = {false};
-	HeapTuple	tuple;
 
 	require_reason(reason);
 	require_ledger(al_ledger_last_generation(snapshot, &last) &&
 				   al_ledger_last_block(snapshot, &block));
-	number = last.generation + 1;
-	origin = next_origin(snapshot, &last);
-	path = al_checkpoint_file_path(snapshot, &last);
-	if (path)
-		previous = al_checkpoint_file_read(path);
-	if (previous == NULL)
-	{
-		AlGeneration sealed;
-
-		if (al_ledger_generation(snapshot, block.generation, &sealed))
-			previous = al_checkpoint_note(snapshot, &block, &sealed);
-	}
-	if (previous)
-		previous = al_notetext_show(previous);
+	next.generation = last.generation + 1;
+	next.first_leaf = block.size;
+	next.system_identifier = GetSystemIdentifier();
+	next.database = MyDatabaseId;
+	next.origin = al_generations_next_origin(snapshot, &last);
+	next.previous = last_checkpoint(snapshot, &last, &block);
 
 	begin_event(&json, "new_generation");
-	al_event_add(&json, "generation", psprintf("%d", number));
-	al_event_add(&json, "origin", origin);
+	al_event_add(&json, "generation", psprintf("%d", next.generation));
+	al_event_add(&json, "origin", next.origin);
 	al_event_add(&json, "reason", reason);
 	al_event_add(&json, "first_leaf", psprintf(INT64_FORMAT, block.size));
 	al_event_add(&json, "system_identifier",
-				 psprintf(UINT64_FORMAT, GetSystemIdentifier()));
-	al_event_add(&json, "previous_checkpoint", previous);
-	write_event(&json, psprintf("generation %d", number), &id);
-
-	values[AL_GENERATION_GENERATION - 1] = Int32GetDatum(number);
-	values[AL_GENERATION_FIRST_LEAF - 1] = Int64GetDatum(block.size);
-	values[AL_GENERATION_SYSTEM - 1] =
-		CStringGetTextDatum(psprintf(UINT64_FORMAT, GetSystemIdentifier()));
-	values[AL_GENERATION_DATABASE - 1] = ObjectIdGetDatum(MyDatabaseId);
-	values[AL_GENERATION_STARTED_AT - 1] =
-		TimestampTzGetDatum(GetCurrentTimestamp());
-	values[AL_GENERATION_ORIGIN - 1] = CStringGetTextDatum(origin);
-	values[AL_GENERATION_RECORD_ID - 1] = UUIDPGetDatum(&id);
-	values[AL_GENERATION_REASON - 1] = CStringGetTextDatum(reason);
-	nulls[AL_GENERATION_PREVIOUS - 1] = previous == NULL;
-	values[AL_GENERATION_PREVIOUS - 1] =
-		previous ? CStringGetTextDatum(previous) : (Datum) 0;
-	tuple = al_store_form(AL_GENERATIONS, values, nulls);
-	al_store_write(AL_GENERATIONS, &tuple, 1);
+				 psprintf(UINT64_FORMAT, next.system_identifier));
+	al_event_add(&json, "previous_checkpoint", next.previous);
+	write_event(&json, psprintf("generation %d", next.generation),
+				&next.record_id);
+	next.has_record = true;
+	al_generations_write(&next, reason);
 	UnregisterSnapshot(snapshot);
 	table_close(lock, NoLock);
-	return number;
+	return next.generation;
 }
 
 /* -------------------------------------------------------------------- keys */

@@ -34,13 +34,11 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -51,6 +49,7 @@
 #include "checkpoint.h"
 #include "checkpoint_file.h"
 #include "forkguard.h"
+#include "generations.h"
 #include "guc.h"
 #include "harvest.h"
 #include "ids.h"
@@ -99,12 +98,6 @@ al_seal_snapshot(void)
 	return RegisterSnapshot(GetLatestSnapshot());
 }
 
-static Datum
-system_datum(uint64 system_identifier)
-{
-	return CStringGetTextDatum(psprintf(UINT64_FORMAT, system_identifier));
-}
-
 static void
 write_block(const AlBlock *block)
 {
@@ -121,93 +114,13 @@ write_block(const AlBlock *block)
 	values[AL_BLOCK_SEALED_AT - 1] = TimestampTzGetDatum(block->sealed_at);
 	values[AL_BLOCK_GENERATION - 1] = Int32GetDatum(block->generation);
 	values[AL_BLOCK_TIMELINE - 1] = Int32GetDatum(block->timeline);
-	values[AL_BLOCK_SYSTEM - 1] = system_datum(block->system_identifier);
+	values[AL_BLOCK_SYSTEM - 1] = CStringGetTextDatum(psprintf(UINT64_FORMAT,
+											 block->system_identifier));
 	values[AL_BLOCK_ROOT - 1] = PointerGetDatum(root);
 	values[AL_BLOCK_SNAPSHOT - 1] = PointerGetDatum(block->snapshot);
 	tuple = al_store_form(AL_BLOCKS, values, nulls);
 	al_store_write(AL_BLOCKS, &tuple, 1);
 }
-
-/* ------------------------------------------------------------- generations */
-
-/* The origin of this database's ledger if no setting says. */
-char *
-al_seal_default_origin(void)
-{
-	char	   *name = get_database_name(MyDatabaseId);
-
-	for (char *p = name; *p; p++)
-		if (IS_HIGHBIT_SET(*p) ||
-			(!isalnum((unsigned char) *p) && strchr("._-", *p) == NULL))
-			*p = '_';
-	return psprintf("audit_log/" UINT64_FORMAT "/%s", GetSystemIdentifier(),
-					name);
-}
-
-static void
-begin_first_generation(AlGeneration *generation)
-{
-	Relation	rel;
-	Datum		values[AL_GENERATION_COLUMNS];
-	bool		nulls[AL_GENERATION_COLUMNS] = {false};
-	HeapTuple	tuple;
-
-	memset(generation, 0, sizeof(*generation));
-	generation->generation = 1;
-	generation->system_identifier = GetSystemIdentifier();
-	generation->database = MyDatabaseId;
-	generation->origin = al_guc_ledger_origin && *al_guc_ledger_origin ?
-		pstrdup(al_guc_ledger_origin) : al_seal_default_origin();
-	values[AL_GENERATION_GENERATION - 1] = Int32GetDatum(1);
-	values[AL_GENERATION_FIRST_LEAF - 1] = Int64GetDatum(0);
-	values[AL_GENERATION_SYSTEM - 1] =
-		system_datum(generation->system_identifier);
-	values[AL_GENERATION_DATABASE - 1] = ObjectIdGetDatum(MyDatabaseId);
-	values[AL_GENERATION_STARTED_AT - 1] =
-		TimestampTzGetDatum(GetCurrentTimestamp());
-	values[AL_GENERATION_ORIGIN - 1] =
-		CStringGetTextDatum(generation->origin);
-	nulls[AL_GENERATION_RECORD_ID - 1] = true;
-	nulls[AL_GENERATION_REASON - 1] = true;
-	nulls[AL_GENERATION_PREVIOUS - 1] = true;
-	tuple = al_store_form(AL_GENERATIONS, values, nulls);
-	al_store_write(AL_GENERATIONS, &tuple, 1);
-
-	/* Writers that have found no ledger must look again before they purge. */
-	rel = al_tables_open(AL_OBJECTS);
-	CacheInvalidateRelcache(rel);
-	al_tables_close(rel);
-	rel = al_tables_open(AL_REQUESTS);
-	CacheInvalidateRelcache(rel);
-	al_tables_close(rel);
-}
-
-/* Two copies must not go on under one origin. */
-static void
-check_place(const AlGeneration *generation)
-{
-	if (generation->system_identifier == GetSystemIdentifier() &&
-		generation->database == MyDatabaseId)
-		return;
-	if (generation->system_identifier == GetSystemIdentifier())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the ledger was begun in another database"),
-				 errdetail("Generation %d belongs to the database with OID %u, this is %u.",
-						   generation->generation, generation->database,
-						   MyDatabaseId),
-				 errhint("In a copy call audit.new_generation() to go on under a new origin.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the ledger was begun in another cluster"),
-			 errdetail("Generation %d belongs to system identifier " UINT64_FORMAT ", this is " UINT64_FORMAT ".",
-					   generation->generation,
-					   generation->system_identifier,
-					   GetSystemIdentifier()),
-			 errhint("After a restore or an upgrade call audit.new_generation() to go on under a new origin.")));
-}
-
-/* ----------------------------------------------------------------- sealing */
 
 /*
  * Appends the record that begins a generation, which is its first leaf.
@@ -325,8 +238,8 @@ al_seal(void)
 
 	(void) al_ledger_last_block(snapshot, &last);
 	if (!al_ledger_last_generation(snapshot, &generation))
-		begin_first_generation(&generation);
-	check_place(&generation);
+		al_generations_begin(&generation);
+	al_generations_check_place(&generation);
 	note = al_forkguard_check(snapshot, &last, &generation);
 
 	block.number = last.number + 1;

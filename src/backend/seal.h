@@ -9,7 +9,6 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
-extern char *al_seal_default_origin(void);
 extern Relation al_seal_lock(const char *command);
 extern Snapshot al_seal_snapshot(void);
 extern int64 al_seal(void);

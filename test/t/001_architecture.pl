@@ -24,7 +24,7 @@ my @floors = (
 	[qw(keylog leaf tablescan event expired)],
 	[qw(record ledger bundles)],
 	[qw(storedtree locate)],
-	[qw(harvest treewriter)],
+	[qw(harvest treewriter generations)],
 	[qw(checkpoint_file knownkeys)],
 	[qw(checkpoint)],
 	[qw(signing)],
