@@ -13,7 +13,6 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "nodes/pg_list.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8

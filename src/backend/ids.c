@@ -20,7 +20,6 @@
 #include "postgres.h"
 
 #include "port/pg_bswap.h"
-#include "utils/timestamp.h"
 
 #include "ids.h"
 

@@ -15,7 +15,6 @@
 #include "utils/uuid.h"
 
 #include "core/base64.h"
-#include "core/crypto.h"
 #include "core/crypto_timestamp.h"
 
 #include "custody.h"

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
-#include "utils/builtins.h"
 
 #include "core/note.h"
 

@@ -11,11 +11,9 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(audit_log_revert_record);

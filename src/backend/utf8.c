@@ -11,9 +11,7 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-#include "utils/memutils.h"
 
 #include "utf8.h"
 
