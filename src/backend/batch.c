@@ -79,6 +79,7 @@ struct AlBatch
 	bool		nulls[AL_OBJECT_COLUMNS];
 };
 
+/* The batches of the statements that run now, from the inside outwards. */
 static AlBatch *innermost = NULL;
 
 static void

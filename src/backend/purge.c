@@ -79,7 +79,7 @@ static struct
 	TimestampTz moved_at;		/* see al_ledger_moved_at() */
 }			ledger;
 
-static TimestampTz warned = DT_NOBEGIN;
+static TimestampTz warned = DT_NOBEGIN;	/* when it was last said */
 
 /* What was seen may be a block of the transaction that is rolled back. */
 static void

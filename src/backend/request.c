@@ -148,7 +148,7 @@ choose_request_id(const AlRequest *request)
 
 	if (request->request_id && *request->request_id)
 		return request->request_id;
-	if (al_guc_request_id && *al_guc_request_id)
+	if (al_guc_is_set(al_guc_request_id))
 		return al_guc_request_id;
 	id = palloc(AL_REQUEST_ID_SIZE + 1);
 	al_ids_request_id(id);
@@ -173,6 +173,63 @@ either(Datum given, Datum from_setting)
 	return given != (Datum) 0 ? given : from_setting;
 }
 
+static Datum
+new_salt(void)
+{
+	bytea	   *salt = palloc(VARHDRSZ + AL_SALT_SIZE);
+
+	SET_VARSIZE(salt, VARHDRSZ + AL_SALT_SIZE);
+	al_ids_random(VARDATA(salt), AL_SALT_SIZE);
+	return PointerGetDatum(salt);
+}
+
+/* What was given of a record's columns, and what is made up for it. */
+static void
+fill_columns(const AlRequest *request, const char *request_id,
+			 const AlContext *who, const pg_uuid_t *id, Datum *values,
+			 bool *nulls)
+{
+	StringInfoData removed;
+
+	initStringInfo(&removed);
+	memset(nulls, true, sizeof(bool) * AL_REQUEST_COLUMNS);
+	set_column(values, nulls, AL_REQUEST_ID, UUIDPGetDatum(id));
+	set_column(values, nulls, AL_REQUEST_TXID,
+			   FullTransactionIdGetDatum(GetTopFullTransactionId()));
+	set_column(values, nulls, AL_REQUEST_OCCURRED_AT,
+			   TimestampTzGetDatum(who->occurred_at));
+	if (who->expire != DT_NOEND)
+		set_column(values, nulls, AL_REQUEST_EXPIRE,
+				   TimestampTzGetDatum(who->expire));
+	set_column(values, nulls, AL_REQUEST_REQUEST_ID,
+			   CStringGetTextDatum(request_id));
+	set_column(values, nulls, AL_REQUEST_SALT, new_salt());
+	set_column(values, nulls, AL_REQUEST_STATUS,
+			   Int32GetDatum(request->status));
+	set_column(values, nulls, AL_REQUEST_METHOD,
+			   CStringGetTextDatum(request->method));
+	set_column(values, nulls, AL_REQUEST_PATH,
+			   CStringGetTextDatum(request->path));
+	set_text(values, nulls, AL_REQUEST_PAYLOAD,
+			 payload_text(request, &removed));
+	set_text(values, nulls, AL_REQUEST_REMOVED,
+			 al_context_text(removed.data));
+	set_text(values, nulls, AL_REQUEST_CLIENT_IP,
+			 either(request->client_ip, who->client_ip));
+	set_text(values, nulls, AL_REQUEST_RBAC_USER_ID,
+			 either(request->rbac_user_id, who->rbac_user_id));
+	set_text(values, nulls, AL_REQUEST_RBAC_USER_NAME,
+			 either(request->rbac_user_name, who->rbac_user_name));
+	set_text(values, nulls, AL_REQUEST_WORKSPACE,
+			 either(request->workspace, who->workspace));
+	set_text(values, nulls, AL_REQUEST_REQUEST_SOURCE,
+			 either(request->request_source, who->request_source));
+	set_text(values, nulls, AL_REQUEST_DURATION_MS, request->duration_ms);
+	set_text(values, nulls, AL_REQUEST_USER_AGENT,
+			 given_text(request->user_agent));
+	set_text(values, nulls, AL_REQUEST_DB_USER, who->db_user);
+}
+
 /*
  * Writes a request record and gives its id.  Returns false, and writes
  * nothing, if the log is off or an ignore list silences the request.
@@ -182,10 +239,8 @@ al_request_log(const AlRequest *request, pg_uuid_t *id)
 {
 	AlContext	who;
 	AlIdSequence ids;
-	StringInfoData removed;
 	Datum		values[AL_REQUEST_COLUMNS];
 	bool		nulls[AL_REQUEST_COLUMNS];
-	bytea	   *salt;
 	HeapTuple	tuple;
 	const char *request_id;
 
@@ -201,47 +256,7 @@ al_request_log(const AlRequest *request, pg_uuid_t *id)
 	al_context_fill(&who);
 	al_ids_start(&ids, who.occurred_at);
 	al_ids_next(&ids, id);
-	salt = palloc(VARHDRSZ + AL_SALT_SIZE);
-	SET_VARSIZE(salt, VARHDRSZ + AL_SALT_SIZE);
-	al_ids_random(VARDATA(salt), AL_SALT_SIZE);
-	initStringInfo(&removed);
-
-	memset(nulls, true, sizeof(nulls));
-	set_column(values, nulls, AL_REQUEST_ID, UUIDPGetDatum(id));
-	set_column(values, nulls, AL_REQUEST_TXID,
-			   FullTransactionIdGetDatum(GetTopFullTransactionId()));
-	set_column(values, nulls, AL_REQUEST_OCCURRED_AT,
-			   TimestampTzGetDatum(who.occurred_at));
-	if (who.expire != DT_NOEND)
-		set_column(values, nulls, AL_REQUEST_EXPIRE,
-				   TimestampTzGetDatum(who.expire));
-	set_column(values, nulls, AL_REQUEST_REQUEST_ID,
-			   CStringGetTextDatum(request_id));
-	set_column(values, nulls, AL_REQUEST_SALT, PointerGetDatum(salt));
-	set_column(values, nulls, AL_REQUEST_STATUS,
-			   Int32GetDatum(request->status));
-	set_column(values, nulls, AL_REQUEST_METHOD,
-			   CStringGetTextDatum(request->method));
-	set_column(values, nulls, AL_REQUEST_PATH,
-			   CStringGetTextDatum(request->path));
-	set_text(values, nulls, AL_REQUEST_PAYLOAD,
-			 payload_text(request, &removed));
-	set_text(values, nulls, AL_REQUEST_REMOVED,
-			 al_context_text(removed.data));
-	set_text(values, nulls, AL_REQUEST_CLIENT_IP,
-			 either(request->client_ip, who.client_ip));
-	set_text(values, nulls, AL_REQUEST_RBAC_USER_ID,
-			 either(request->rbac_user_id, who.rbac_user_id));
-	set_text(values, nulls, AL_REQUEST_RBAC_USER_NAME,
-			 either(request->rbac_user_name, who.rbac_user_name));
-	set_text(values, nulls, AL_REQUEST_WORKSPACE,
-			 either(request->workspace, who.workspace));
-	set_text(values, nulls, AL_REQUEST_REQUEST_SOURCE,
-			 either(request->request_source, who.request_source));
-	set_text(values, nulls, AL_REQUEST_DURATION_MS, request->duration_ms);
-	set_text(values, nulls, AL_REQUEST_USER_AGENT,
-			 given_text(request->user_agent));
-	set_text(values, nulls, AL_REQUEST_DB_USER, who.db_user);
+	fill_columns(request, request_id, &who, id, values, nulls);
 
 	al_tables_close(al_store_open(AL_REQUESTS));
 	tuple = al_store_form(AL_REQUESTS, values, nulls);

@@ -244,6 +244,19 @@ recording_trigger(const TriggerDesc *triggers, Oid function, Oid *root)
 	return recorder;
 }
 
+/* Does another trigger record what this one sees?  "recorder" may be NULL. */
+static bool
+is_spare(const Trigger *trigger, const Trigger *recorder,
+		 const TriggerDesc *triggers)
+{
+	if (recorder == NULL)
+		return true;			/* a TRUNCATE trigger left behind */
+	if (TRIGGER_FOR_ROW(trigger->tgtype))
+		return recorder->tgoid != trigger->tgoid;
+	return TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+		truncate_recorded_before(triggers, trigger);
+}
+
 /* The index whose columns identify a row, or InvalidOid. */
 static Oid
 key_index(Relation rel)
@@ -309,6 +322,26 @@ plan_key(AlTracking *tracking, Relation rel)
 	ReleaseSysCache(tuple);
 }
 
+/* The names under which a table is recorded, unless an ignore list has one. */
+static void
+name_tables(AlTracking *tracking, Relation rel)
+{
+	const char *schema = get_namespace_name(get_rel_namespace(tracking->root));
+	const char *table = get_rel_name(tracking->root);
+	const char *own_schema = get_namespace_name(RelationGetNamespace(rel));
+	const char *own_table = RelationGetRelationName(rel);
+
+	if (schema == NULL || table == NULL)
+		elog(ERROR, "cache lookup failed for relation %u", tracking->root);
+	tracking->schema_name = CStringGetTextDatum(schema);
+	tracking->dao_name = CStringGetTextDatum(table);
+	if (tracking->root != tracking->relid)
+		tracking->partition_name = CStringGetTextDatum(own_table);
+	if (al_filter_table_ignored(schema, table) ||
+		al_filter_table_ignored(own_schema, own_table))
+		tracking->silent = true;
+}
+
 /*
  * Makes what there is to know of a trigger, in memory of its own below the
  * current context: that of its row plan.
@@ -324,8 +357,6 @@ make_tracking(Relation rel, Trigger *trigger)
 	StringInfoData removed;
 	MemoryContext old;
 	AlRowPlan  *row;
-	const char *schema;
-	const char *table;
 
 	if (TRIGGER_FOR_ROW(trigger->tgtype) && !is_complete(trigger))
 		ereport(ERROR,
@@ -352,34 +383,14 @@ make_tracking(Relation rel, Trigger *trigger)
 	tracking->row = row;
 	tracking->guard = row->guard;
 	tracking->skip_unchanged = options.skip_unchanged;
-	if (recorder == NULL)
-		tracking->silent = true;	/* a TRUNCATE trigger left behind */
-	else if (TRIGGER_FOR_ROW(trigger->tgtype) &&
-			 recorder->tgoid != trigger->tgoid)
-		tracking->silent = true;
-	else if (TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
-			 truncate_recorded_before(triggers, trigger))
-		tracking->silent = true;
+	tracking->silent = is_spare(trigger, recorder, triggers);
 
 	initStringInfo(&tracking->removed);
 	appendBinaryStringInfo(&tracking->removed, removed.data, removed.len);
 	plan_key(tracking, rel);
 	tracking->computed = al_virtual_plan(rel);
-	schema = get_namespace_name(get_rel_namespace(tracking->root));
-	table = get_rel_name(tracking->root);
-	if (schema == NULL || table == NULL)
-		elog(ERROR, "cache lookup failed for relation %u", tracking->root);
-	tracking->schema_name = CStringGetTextDatum(schema);
-	tracking->dao_name = CStringGetTextDatum(table);
-	if (tracking->root != tracking->relid)
-		tracking->partition_name =
-			CStringGetTextDatum(RelationGetRelationName(rel));
+	name_tables(tracking, rel);
 	MemoryContextSwitchTo(old);
-
-	if (al_filter_table_ignored(schema, table) ||
-		al_filter_table_ignored(get_namespace_name(RelationGetNamespace(rel)),
-								RelationGetRelationName(rel)))
-		tracking->silent = true;
 	return tracking;
 }
 

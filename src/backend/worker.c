@@ -48,7 +48,7 @@
 
 PGDLLEXPORT void audit_log_worker_main(Datum arg);
 
-static TimestampTz covered = DT_NOBEGIN;
+static TimestampTz covered = DT_NOBEGIN;	/* when it was last looked */
 
 static int	workers = 0;
 static int *failed_connects = NULL; /* in a row; shared, one a worker */
