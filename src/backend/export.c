@@ -47,10 +47,6 @@ struct AlExport
 	int			given;			/* of them */
 };
 
-static const AttrNumber id_columns[AL_STREAMS] = {AL_OBJECT_ID, AL_REQUEST_ID};
-static const AttrNumber salt_columns[AL_STREAMS] = {AL_OBJECT_SALT, AL_REQUEST_SALT};
-static const AttrNumber expire_columns[AL_STREAMS] = {AL_OBJECT_EXPIRE, AL_REQUEST_EXPIRE};
-
 const char *
 al_export_state_name(AlExportState state)
 {
@@ -79,8 +75,8 @@ static void
 read_record(AlExported *out, AlStream stream, TupleTableSlot *slot)
 {
 	StringInfoData json;
-	AttrNumber	salt = salt_columns[stream] - 1;
-	AttrNumber	expire = expire_columns[stream] - 1;
+	AttrNumber	salt = al_tables[stream].salt - 1;
+	AttrNumber	expire = al_tables[stream].expire - 1;
 
 	slot_getallattrs(slot);
 	out->state = AL_EXPORT_PRESENT;
@@ -161,7 +157,8 @@ load_batch(AlExport *export)
 	al_bundles_begin(&bundles, export->snapshot,
 					 export->next - export->next % AL_MERKLE_TILE_WIDTH);
 	for (int s = 0; s < AL_STREAMS; s++)
-		al_tablescan_begin(&scans[s], s, id_columns[s], 1, export->snapshot);
+		al_tablescan_begin(&scans[s], s, al_tables[s].id, 1,
+						   export->snapshot);
 	while (room && (room = al_bundles_next(&bundles, bundle)))
 	{
 		int64		skip = Max(export->next - bundle->first_leaf, 0);

@@ -34,14 +34,12 @@ bool
 al_locate_record(Snapshot snapshot, const pg_uuid_t *id, AlStream *stream,
 				 TupleTableSlot **slot)
 {
-	static const AttrNumber columns[AL_STREAMS] = {AL_OBJECT_ID, AL_REQUEST_ID};
-
 	for (int s = 0; s < AL_STREAMS; s++)
 	{
 		AlTableScan scan;
 		bool		found;
 
-		al_tablescan_begin(&scan, s, columns[s], 1, snapshot);
+		al_tablescan_begin(&scan, s, al_tables[s].id, 1, snapshot);
 		al_tablescan_seek_id(&scan, id);
 		found = al_tablescan_next(&scan, true);
 		if (found)

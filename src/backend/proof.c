@@ -113,8 +113,9 @@ al_proof_leaf(const pg_uuid_t *id)
 
 /*
  * What turns the record that audit.record() gives into its leaf: the expiry
- * and, while the record is there, its transaction and its salt.  It travels in the part of a
- * proof that proves nothing, and whoever changes it gets another leaf.
+ * and, while the record is there, its transaction and its salt.  It travels in
+ * the part of a proof that proves nothing, and whoever changes it gets another
+ * leaf.
  */
 static char *
 leaf_secrets(Snapshot snapshot, const pg_uuid_t *id, int64 number)
@@ -131,9 +132,7 @@ leaf_secrets(Snapshot snapshot, const pg_uuid_t *id, int64 number)
 		al_locate_record(snapshot, id, &stream, &slot))
 	{
 		bool		isnull;
-		Datum		salt = slot_getattr(slot, stream == AL_OBJECTS ?
-										AL_OBJECT_SALT : AL_REQUEST_SALT,
-										&isnull);
+		Datum		salt = slot_getattr(slot, al_tables[stream].salt, &isnull);
 
 		txid = psprintf(UINT64_FORMAT, al_leaf_txid(stream, slot));
 		if (!isnull)

@@ -186,8 +186,8 @@ append_records(AlTreeWriter *writer, Snapshot snapshot, const AlBlock *last,
 	al_treewriter_finish(writer, &block->root);
 	block->size = writer->frontier.size;
 	/* So that the next block finds its records without reading these. */
-	al_store_summarize(AL_OBJECTS, AL_OBJECT_TXID);
-	al_store_summarize(AL_REQUESTS, AL_REQUEST_TXID);
+	for (int s = 0; s < AL_STREAMS; s++)
+		al_store_summarize(s);
 }
 
 /* Was the last checkpoint not published?  A crash can do that. */

@@ -18,7 +18,7 @@ extern uint64 al_store_generation;
 extern void al_store_init(void);
 extern void al_store_abort(void);
 extern Relation al_store_open(AlStream stream);
-extern void al_store_summarize(AlStream stream, AttrNumber column);
+extern void al_store_summarize(AlStream stream);
 extern HeapTuple al_store_form(AlStream stream, Datum *values, bool *nulls);
 extern void al_store_deform(AlStream stream, HeapTuple tuple, Datum *values,
 							bool *nulls);

@@ -20,16 +20,18 @@
 
 const AlTable al_tables[AL_TABLES] =
 {
-	{"audit_objects", AL_OBJECT_COLUMNS, AL_OBJECT_EXPIRE},
-	{"audit_requests", AL_REQUEST_COLUMNS, AL_REQUEST_EXPIRE},
-	{"signing_keys", AL_SIGNING_KEY_COLUMNS, InvalidAttrNumber},
-	{"ledger_generations", AL_GENERATION_COLUMNS, InvalidAttrNumber},
-	{"ledger_blocks", AL_BLOCK_COLUMNS, InvalidAttrNumber},
-	{"ledger_bundles", AL_BUNDLE_COLUMNS, InvalidAttrNumber},
-	{"ledger_nodes", AL_NODE_COLUMNS, InvalidAttrNumber},
-	{"ledger_signatures", AL_SIGNATURE_COLUMNS, InvalidAttrNumber},
-	{"ledger_keys", AL_LEDGER_KEY_COLUMNS, InvalidAttrNumber},
-	{"ledger_anchors", AL_ANCHOR_COLUMNS, InvalidAttrNumber},
+	{"audit_objects", AL_OBJECT_COLUMNS, AL_OBJECT_ID, AL_OBJECT_TXID,
+	AL_OBJECT_EXPIRE, AL_OBJECT_SALT},
+	{"audit_requests", AL_REQUEST_COLUMNS, AL_REQUEST_ID, AL_REQUEST_TXID,
+	AL_REQUEST_EXPIRE, AL_REQUEST_SALT},
+	{"signing_keys", AL_SIGNING_KEY_COLUMNS},
+	{"ledger_generations", AL_GENERATION_COLUMNS},
+	{"ledger_blocks", AL_BLOCK_COLUMNS},
+	{"ledger_bundles", AL_BUNDLE_COLUMNS},
+	{"ledger_nodes", AL_NODE_COLUMNS},
+	{"ledger_signatures", AL_SIGNATURE_COLUMNS},
+	{"ledger_keys", AL_LEDGER_KEY_COLUMNS},
+	{"ledger_anchors", AL_ANCHOR_COLUMNS},
 };
 
 /* The OID of a table; throws if there is none. */

@@ -194,7 +194,10 @@ typedef struct AlTable
 {
 	const char *name;
 	int			columns;		/* that we know; someone may have added others */
-	AttrNumber	expire;			/* column, or InvalidAttrNumber */
+	AttrNumber	id;				/* this and what follows: of streams, else 0 */
+	AttrNumber	txid;
+	AttrNumber	expire;
+	AttrNumber	salt;
 } AlTable;
 
 extern const AlTable al_tables[AL_TABLES];
