@@ -67,7 +67,7 @@ request_id_problem(const char *value)
 	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
 
 	if (pg_mbstrlen(value) > AL_MAX_REQUEST_ID_LENGTH)
-		return "A request id may hold at most 128 characters.";
+		return "A request id may hold at most " CppAsString2(AL_MAX_REQUEST_ID_LENGTH) " characters.";
 	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
 		/* The second line: U+0080 to U+009F, next line and CSI among them. */
 		if (*p < 0x20 || *p == 0x7f ||
@@ -249,6 +249,59 @@ ANNOUNCED_TEXT(ledger_origin, valid_ledger_origin(*newval), NOBODY_ELSE)
 ANNOUNCED_TEXT(ledger_key, true, NOBODY_ELSE)
 ANNOUNCED_TEXT(checkpoint_dir, valid_checkpoint_dir(*newval), NOBODY_ELSE)
 
+/* What is recorded, and how.  Superuser only, all of them. */
+static void
+define_recording(void)
+{
+	/* Switching the log off is how one would hide. */
+	DefineCustomBoolVariable("audit.enabled",
+							 "Writes audit records.",
+							 NULL,
+							 &al_guc_enabled, true, PGC_SUSET, FLAGS,
+							 check_enabled, assign_enabled, NULL);
+
+	/* A short life hides as well as no record. */
+	DefineCustomIntVariable("audit.record_ttl",
+							"Time after which a record may be purged.",
+							"It is fixed when the record is written; 0 means never.",
+							&al_guc_record_ttl, 2592000, 0, INT_MAX,
+							PGC_SUSET, FLAGS | GUC_UNIT_S, check_record_ttl,
+							assign_record_ttl, NULL);
+
+	/* Each of these silences or thins records. */
+	DefineCustomStringVariable("audit.ignore_methods",
+							   "HTTP methods whose requests are not recorded.",
+							   "A comma-separated list; case does not matter.",
+							   &al_guc_ignore_methods, "", PGC_SUSET, FLAGS,
+							   check_ignore_methods, assign_ignore_methods,
+							   NULL);
+	DefineCustomStringVariable("audit.ignore_paths",
+							   "Paths whose requests are not recorded.",
+							   "A comma-separated list of Perl-compatible regular expressions; \"\\,\" writes a comma.",
+							   &al_guc_ignore_paths, "", PGC_SUSET, FLAGS,
+							   check_ignore_paths, assign_ignore_paths, NULL);
+	DefineCustomStringVariable("audit.ignore_tables",
+							   "Tables whose changes are not recorded.",
+							   "A comma-separated list of table or schema.table.",
+							   &al_guc_ignore_tables, "", PGC_SUSET, FLAGS,
+							   check_ignore_tables, assign_ignore_tables, NULL);
+	DefineCustomStringVariable("audit.payload_exclude",
+							   "Keys removed from payloads and entities.",
+							   "A comma-separated list: a plain key is removed at any depth, a dotted one at that path.",
+							   &al_guc_payload_exclude,
+							   "token, secret, password", PGC_SUSET, FLAGS,
+							   check_payload_exclude, assign_payload_exclude,
+							   NULL);
+
+	/* It names a file that the server reads. */
+	DefineCustomStringVariable("audit.signing_key",
+							   "File with the PEM private RSA key that signs records.",
+							   "Empty means that records are not signed.",
+							   &al_guc_signing_key, "",
+							   PGC_SUSET, FLAGS,
+							   check_signing_key, assign_signing_key, NULL);
+}
+
 /* A setting that says something about the request; any user may set it. */
 static void
 define_context(const char *name, const char *description, char **variable,
@@ -258,6 +311,24 @@ define_context(const char *name, const char *description, char **variable,
 							   "The empty string means unset.",
 							   variable, "", PGC_USERSET, FLAGS,
 							   check, NULL, NULL);
+}
+
+/* Any user may set these: only the application knows who is asking. */
+static void
+define_contexts(void)
+{
+	define_context("audit.request_id", "Id of the request being served.",
+				   &al_guc_request_id, check_request_id);
+	define_context("audit.workspace", "Workspace of the request.",
+				   &al_guc_workspace, NULL);
+	define_context("audit.rbac_user_id", "Id of the application's user.",
+				   &al_guc_rbac_user_id, NULL);
+	define_context("audit.rbac_user_name", "Name of the application's user.",
+				   &al_guc_rbac_user_name, NULL);
+	define_context("audit.request_source", "Where the request came from.",
+				   &al_guc_request_source, NULL);
+	define_context("audit.client_ip", "Address of the request's client.",
+				   &al_guc_client_ip, NULL);
 }
 
 /*
@@ -321,68 +392,8 @@ al_guc_init(const AlGucHooks *hooks)
 	rooms = hooks;
 	defining = true;
 
-	/* Superuser only: switching the log off is how one would hide. */
-	DefineCustomBoolVariable("audit.enabled",
-							 "Writes audit records.",
-							 NULL,
-							 &al_guc_enabled, true, PGC_SUSET, FLAGS,
-							 check_enabled, assign_enabled, NULL);
-
-	/* Superuser only: a short life hides as well as no record. */
-	DefineCustomIntVariable("audit.record_ttl",
-							"Time after which a record may be purged.",
-							"It is fixed when the record is written; 0 means never.",
-							&al_guc_record_ttl, 2592000, 0, INT_MAX,
-							PGC_SUSET, FLAGS | GUC_UNIT_S, check_record_ttl,
-							assign_record_ttl, NULL);
-
-	/* Superuser only: each of these silences or thins records. */
-	DefineCustomStringVariable("audit.ignore_methods",
-							   "HTTP methods whose requests are not recorded.",
-							   "A comma-separated list; case does not matter.",
-							   &al_guc_ignore_methods, "", PGC_SUSET, FLAGS,
-							   check_ignore_methods, assign_ignore_methods,
-							   NULL);
-	DefineCustomStringVariable("audit.ignore_paths",
-							   "Paths whose requests are not recorded.",
-							   "A comma-separated list of Perl-compatible regular expressions; \"\\,\" writes a comma.",
-							   &al_guc_ignore_paths, "", PGC_SUSET, FLAGS,
-							   check_ignore_paths, assign_ignore_paths, NULL);
-	DefineCustomStringVariable("audit.ignore_tables",
-							   "Tables whose changes are not recorded.",
-							   "A comma-separated list of table or schema.table.",
-							   &al_guc_ignore_tables, "", PGC_SUSET, FLAGS,
-							   check_ignore_tables, assign_ignore_tables, NULL);
-	DefineCustomStringVariable("audit.payload_exclude",
-							   "Keys removed from payloads and entities.",
-							   "A comma-separated list: a plain key is removed at any depth, a dotted one at that path.",
-							   &al_guc_payload_exclude,
-							   "token, secret, password", PGC_SUSET, FLAGS,
-							   check_payload_exclude, assign_payload_exclude,
-							   NULL);
-
-	/* Superuser only: it names a file that the server reads. */
-	DefineCustomStringVariable("audit.signing_key",
-							   "File with the PEM private RSA key that signs records.",
-							   "Empty means that records are not signed.",
-							   &al_guc_signing_key, "",
-							   PGC_SUSET, FLAGS,
-							   check_signing_key, assign_signing_key, NULL);
-
-	/* Any user: only the application knows who is asking. */
-	define_context("audit.request_id", "Id of the request being served.",
-				   &al_guc_request_id, check_request_id);
-	define_context("audit.workspace", "Workspace of the request.",
-				   &al_guc_workspace, NULL);
-	define_context("audit.rbac_user_id", "Id of the application's user.",
-				   &al_guc_rbac_user_id, NULL);
-	define_context("audit.rbac_user_name", "Name of the application's user.",
-				   &al_guc_rbac_user_name, NULL);
-	define_context("audit.request_source", "Where the request came from.",
-				   &al_guc_request_source, NULL);
-	define_context("audit.client_ip", "Address of the request's client.",
-				   &al_guc_client_ip, NULL);
-
+	define_recording();
+	define_contexts();
 	define_ledger();
 
 	MarkGUCPrefixReserved("audit");
