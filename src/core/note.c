@@ -5,13 +5,7 @@
  *
  * Format: C2SP signed-note.  A signature line is an em dash, a space, the
  * name of the key, a space, and base64 of a four-byte key id and the
- * signature.  Ids:
- *
- *   Ed25519  SHA-256(name "\n" 0x01 public key)[:4]
- *   RSA      SHA-256(name "\n" 0xff "PKIX-RSA-PKCS#1v1.5" SPKI DER)[:4]
- *
- * The bytes after the newline are also what a verifier key ("vkey") encodes:
- * name "+" id in hex "+" base64 of them.  The RSA form is Sigstore Rekor's.
+ * signature.  note_key.c has the keys.
  *
  * Rules:
  * - A key is known by name and id together.  A line of an unknown key is
@@ -20,271 +14,12 @@
  * - A line of a known key must verify, or the whole note is refused, also
  *   when another line of the same key did: a second signature of one key
  *   adds nothing, and a false one is not overlooked.
- * - The id is too short to be secure and does not need to be; the signature
- *   is checked by the key that the caller trusts.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base64.h"
 #include "note.h"
-
-#define AL_NOTE_RSA_HEAD "\xff" "PKIX-RSA-PKCS#1v1.5"
-#define AL_NOTE_ED25519_HEAD "\x01"
-
-#define AL_NOTE_ID_TEXT_LEN (2 * AL_NOTE_KEY_ID_LEN)
-#define AL_NOTE_NO_CHARACTER 0xffffffffU
-
-/* More than any key that al_crypto_load_spki() takes */
-#define AL_NOTE_KEY_BYTES_MAX 4096
-
-/*
- * Takes one character off the text, at *pos.  Refuses everything that is not
- * the shortest form of a Unicode scalar value (RFC 3629).
- */
-static uint32_t
-take_character(const char *text, size_t len, size_t *pos)
-{
-	static const uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
-	const uint8_t *byte = (const uint8_t *) text + *pos;
-	uint32_t	character = byte[0];
-	size_t		more;
-	size_t		i;
-
-	if (character < 0x80)
-		more = 0;
-	else if ((character & 0xe0) == 0xc0)
-		more = 1;
-	else if ((character & 0xf0) == 0xe0)
-		more = 2;
-	else if ((character & 0xf8) == 0xf0)
-		more = 3;
-	else
-		return AL_NOTE_NO_CHARACTER;
-	if (len - *pos <= more)
-		return AL_NOTE_NO_CHARACTER;
-	if (more > 0)
-		character &= 0x3fU >> more;
-	for (i = 1; i <= more; i++)
-	{
-		if ((byte[i] & 0xc0) != 0x80)
-			return AL_NOTE_NO_CHARACTER;
-		character = character << 6 | (byte[i] & 0x3fU);
-	}
-	if (character < smallest[more] || character > 0x10ffff ||
-		(character >= 0xd800 && character <= 0xdfff))
-		return AL_NOTE_NO_CHARACTER;
-	*pos += more + 1;
-	return character;
-}
-
-/* White space by the Unicode character database */
-static bool
-is_space(uint32_t c)
-{
-	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 ||
-		c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-		c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
-AlStatus
-al_note_check_name(const char *name, size_t len, AlError *err)
-{
-	size_t		pos = 0;
-
-	if (len == 0)
-		return al_status_fail(err, AL_INVALID, "the name is empty");
-	while (pos < len)
-	{
-		uint32_t	c = take_character(name, len, &pos);
-
-		if (c == AL_NOTE_NO_CHARACTER)
-			return al_status_fail(err, AL_INVALID,
-								  "the name is not valid UTF-8");
-		if (c < 0x20 || c == '+' || is_space(c))
-			return al_status_fail(err, AL_INVALID,
-								  "the name holds a space, a plus sign or a "
-								  "control character");
-	}
-	return AL_OK;
-}
-
-/* What of a public key its id and its verifier key are made from */
-static void
-append_key_bytes(const AlPublicKey *key, AlBuf *out)
-{
-	if (al_crypto_key_kind(key) == AL_KEY_ED25519)
-	{
-		al_buf_append_str(out, AL_NOTE_ED25519_HEAD);
-		al_buf_append(out, al_crypto_ed25519_public(key),
-					  AL_ED25519_PUBLIC_LEN);
-	}
-	else
-	{
-		size_t		len;
-		const uint8_t *spki = al_crypto_spki(key, &len);
-
-		al_buf_append_str(out, AL_NOTE_RSA_HEAD);
-		al_buf_append(out, spki, len);
-	}
-}
-
-static AlStatus
-compute_id(const char *name, const AlPublicKey *key,
-		   uint8_t id[AL_NOTE_KEY_ID_LEN], AlError *err)
-{
-	AlBuf		buf = {0};
-	uint8_t		digest[AL_SHA256_LEN];
-	AlStatus	status;
-
-	al_buf_append_str(&buf, name);
-	al_buf_append_char(&buf, '\n');
-	append_key_bytes(key, &buf);
-	if (buf.failed)
-		status = al_status_fail(err, AL_NO_MEMORY, "out of memory");
-	else
-		status = al_crypto_sha256(buf.data, buf.len, digest, err);
-	al_buf_free(&buf);
-	if (status == AL_OK)
-		memcpy(id, digest, AL_NOTE_KEY_ID_LEN);
-	return status;
-}
-
-/*
- * Names a public key, which stays the caller's and must outlive the result.
- */
-AlStatus
-al_note_use_key(const char *name, AlPublicKey *public_key, AlNoteKey *key,
-				AlError *err)
-{
-	size_t		len = strlen(name);
-	AlStatus	status = al_note_check_name(name, len, err);
-
-	memset(key, 0, sizeof(*key));
-	if (status != AL_OK)
-		return status;
-	if (len > AL_NOTE_NAME_MAX)
-		return al_status_fail(err, AL_UNSUPPORTED,
-							  "the name is longer than %d bytes",
-							  AL_NOTE_NAME_MAX);
-	memcpy(key->name, name, len);
-	key->key = public_key;
-	return compute_id(name, public_key, key->id, err);
-}
-
-/* The key from the bytes that append_key_bytes() writes */
-static AlStatus
-load_key_bytes(const uint8_t *bytes, size_t len, AlPublicKey **key,
-			   AlError *err)
-{
-	size_t		head = sizeof(AL_NOTE_RSA_HEAD) - 1;
-
-	if (len == 1 + AL_ED25519_PUBLIC_LEN && bytes[0] == 0x01)
-		return al_crypto_load_ed25519_public(bytes + 1, key, err);
-	if (len > head && memcmp(bytes, AL_NOTE_RSA_HEAD, head) == 0)
-	{
-		AlStatus	status;
-
-		status = al_crypto_load_spki(bytes + head, len - head, key, err);
-		if (status == AL_OK && al_crypto_key_kind(*key) != AL_KEY_RSA)
-		{
-			al_crypto_free_public_key(*key);
-			*key = NULL;
-			status = al_status_fail(err, AL_INVALID,
-									"the verifier key is of another kind "
-									"than it says");
-		}
-		return status;
-	}
-	return al_status_fail(err, AL_UNSUPPORTED,
-						  "the verifier key is of a kind that is not "
-						  "supported");
-}
-
-static AlStatus
-not_a_verifier(AlError *err)
-{
-	return al_status_fail(err, AL_INVALID,
-						  "name, id and key joined by plus signs are "
-						  "needed");
-}
-
-/*
- * Reads a verifier key.  al_note_free_key() releases it, and may be called
- * after a failure too.
- */
-AlStatus
-al_note_parse_verifier(const char *text, size_t len, AlNoteKey *key,
-					   AlError *err)
-{
-	const char *plus = len > 0 ? memchr(text, '+', len) : NULL;
-	uint8_t		bytes[AL_NOTE_KEY_BYTES_MAX];
-	char		name[AL_NOTE_NAME_MAX + 1];
-	char		id[AL_NOTE_ID_TEXT_LEN + 1];
-	AlPublicKey *public_key;
-	size_t		name_len;
-	size_t		n;
-	AlStatus	status;
-
-	memset(key, 0, sizeof(*key));
-	if (plus == NULL)
-		return not_a_verifier(err);
-	name_len = (size_t) (plus - text);
-	if (name_len > AL_NOTE_NAME_MAX || memchr(text, '\0', name_len) != NULL)
-		return not_a_verifier(err);
-	memcpy(name, text, name_len);
-	name[name_len] = '\0';
-	text += name_len + 1;
-	len -= name_len + 1;
-	if (len <= AL_NOTE_ID_TEXT_LEN || text[AL_NOTE_ID_TEXT_LEN] != '+')
-		return not_a_verifier(err);
-	status = al_base64_decode(text + AL_NOTE_ID_TEXT_LEN + 1,
-							  len - AL_NOTE_ID_TEXT_LEN - 1, bytes,
-							  sizeof(bytes), &n, err);
-	if (status == AL_OK)
-		status = load_key_bytes(bytes, n, &public_key, err);
-	if (status != AL_OK)
-		return status;
-	status = al_note_use_key(name, public_key, key, err);
-	key->key = public_key;
-	key->owned = true;
-	if (status != AL_OK)
-		return status;
-	(void) snprintf(id, sizeof(id), "%02x%02x%02x%02x", key->id[0],
-					key->id[1], key->id[2], key->id[3]);
-	if (memcmp(id, text, AL_NOTE_ID_TEXT_LEN) != 0)
-		return al_status_fail(err, AL_INVALID,
-							  "the id in the verifier key does not belong to "
-							  "its name and key");
-	return AL_OK;
-}
-
-AlStatus
-al_note_format_verifier(const AlNoteKey *key, AlBuf *out)
-{
-	AlBuf		bytes = {0};
-	char		id[AL_NOTE_ID_TEXT_LEN + 3];
-
-	append_key_bytes(key->key, &bytes);
-	(void) snprintf(id, sizeof(id), "+%02x%02x%02x%02x+", key->id[0],
-					key->id[1], key->id[2], key->id[3]);
-	al_buf_append_str(out, key->name);
-	al_buf_append_str(out, id);
-	al_base64_encode(bytes.data, bytes.len, out);
-	out->failed = out->failed || bytes.failed;
-	al_buf_free(&bytes);
-	return out->failed ? AL_NO_MEMORY : AL_OK;
-}
-
-void
-al_note_free_key(AlNoteKey *key)
-{
-	if (key == NULL)
-		return;
-	if (key->owned)
-		al_crypto_free_public_key(key->key);
-	memset(key, 0, sizeof(*key));
-}
+#include "unicode.h"
 
 /* A text that can be signed: see al_note_split() for what readers insist on. */
 static AlStatus
@@ -297,9 +32,9 @@ check_text(const char *text, size_t len, AlError *err)
 							  "the text does not end in a newline");
 	while (pos < len)
 	{
-		uint32_t	c = take_character(text, len, &pos);
+		uint32_t	c = al_unicode_take(text, len, &pos);
 
-		if (c == AL_NOTE_NO_CHARACTER)
+		if (c == AL_UNICODE_NONE)
 			return al_status_fail(err, AL_INVALID,
 								  "the text is not valid UTF-8");
 		if (c < 0x20 && c != '\n')

@@ -7,51 +7,24 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/unicode.h"
 
 #include "uri.h"
-
-/* Length of the UTF-8 sequence at s, 0 when it is not one. */
-static size_t
-sequence_length(const unsigned char *s, size_t left)
-{
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		return left >= 2 && (s[1] & 0xc0) == 0x80 ? 2 : 0;
-	if ((s[0] & 0xf0) == 0xe0)
-	{
-		/* no overlong form, no surrogate */
-		if (left < 3 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 ||
-			(s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (s[0] >= 0xf0 && s[0] <= 0xf4)
-	{
-		/* no overlong form, nothing past U+10FFFF */
-		if (left < 4 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 ||
-			(s[3] & 0xc0) != 0x80 || (s[0] == 0xf0 && s[1] < 0x90) ||
-			(s[0] == 0xf4 && s[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
-}
 
 /* Can a UTF-8 database hold it as text?  A NUL byte it cannot. */
 bool
 al_uri_is_utf8(const char *text, size_t len)
 {
-	const unsigned char *s = (const unsigned char *) text;
-	size_t		i = 0;
+	size_t		pos = 0;
 
-	while (i < len)
+	while (pos < len)
 	{
-		size_t		n = s[i] == '\0' ? 0 : sequence_length(s + i, len - i);
-
-		if (n == 0)
+		/* Most text is ASCII. */
+		if ((signed char) text[pos] > 0)
+			pos++;
+		else if (text[pos] == '\0' ||
+				 al_unicode_take(text, len, &pos) == AL_UNICODE_NONE)
 			return false;
-		i += n;
 	}
 	return true;
 }
