@@ -177,21 +177,21 @@ add_log_args(Scratch *scratch, const AlRequest *request, bool durable,
 	args->n = 0;
 	snprintf(scratch->waited, sizeof(scratch->waited), "%.3f",
 			 (double) (end - request->started) / 1000);
-	al_pool_arg(args, request->id);
-	al_pool_arg(args, request->method_name);
-	al_pool_arg(args, request->path);
+	al_database_arg(args, request->id);
+	al_database_arg(args, request->method_name);
+	al_database_arg(args, request->path);
 	if (request->body.len > 0)
-		al_pool_arg_bytes(args, request->body.data, request->body.len);
+		al_database_arg_bytes(args, request->body.data, request->body.len);
 	else
-		al_pool_arg(args, NULL);
-	al_pool_arg(args, or_null(request->peer));
-	al_pool_arg(args, or_null(request->user_agent));
-	al_pool_arg(args, scratch->waited);
-	al_pool_arg(args, or_null(who->workspace));
-	al_pool_arg(args, or_null(who->user_id));
-	al_pool_arg(args, or_null(who->user_name));
-	al_pool_arg(args, durable ? "t" : "f");
-	al_pool_arg(args, retried ? "t" : "f");
+		al_database_arg(args, NULL);
+	al_database_arg(args, or_null(request->peer));
+	al_database_arg(args, or_null(request->user_agent));
+	al_database_arg(args, scratch->waited);
+	al_database_arg(args, or_null(who->workspace));
+	al_database_arg(args, or_null(who->user_id));
+	al_database_arg(args, or_null(who->user_name));
+	al_database_arg(args, durable ? "t" : "f");
+	al_database_arg(args, retried ? "t" : "f");
 }
 
 /*
@@ -208,7 +208,7 @@ add_params(Scratch *scratch, const AlRequest *request,
 	{
 		const char *value = al_uri_param(&request->params, *names);
 
-		al_pool_arg(&scratch->args, value);
+		al_database_arg(&scratch->args, value);
 		if (value == NULL || strcmp(*names, "offset") == 0)
 			continue;
 		al_buf_append_str(&scratch->self, *names);
@@ -238,17 +238,17 @@ add_write_args(Scratch *scratch, AlRequest *request)
 {
 	AlArgs	   *args = &scratch->args;
 
-	al_pool_arg(args, request->table);
-	al_pool_arg(args, request->key);
+	al_database_arg(args, request->table);
+	al_database_arg(args, request->key);
 	if (!request->is_form)
 	{
 		/* text arguments end at a NUL, which is not part of the payload */
 		al_buf_append_char(&request->body, '\0');
 		if (!request->body.failed)
 			request->body.len--;
-		al_pool_arg(args, request->body.data);
-		al_pool_arg(args, NULL);
-		al_pool_arg(args, NULL);
+		al_database_arg(args, request->body.data);
+		al_database_arg(args, NULL);
+		al_database_arg(args, NULL);
 		return;
 	}
 	for (int i = 0; i < request->params.n; i++)
@@ -260,9 +260,9 @@ add_write_args(Scratch *scratch, AlRequest *request)
 				  request->params.n ? 2 : 3);
 	al_buf_append(&scratch->values, request->params.n ? "}" : "{}",
 				  request->params.n ? 2 : 3);
-	al_pool_arg(args, NULL);
-	al_pool_arg(args, scratch->names.data);
-	al_pool_arg(args, scratch->values.data);
+	al_database_arg(args, NULL);
+	al_database_arg(args, scratch->names.data);
+	al_database_arg(args, scratch->values.data);
 }
 
 /* Adds the arguments of the work itself. */
@@ -277,13 +277,13 @@ add_work_args(Scratch *scratch, AlRequest *request)
 		return;
 	}
 	if (call->table)
-		al_pool_arg(&scratch->args, request->table);
+		al_database_arg(&scratch->args, request->table);
 	if (call->key)
-		al_pool_arg(&scratch->args, request->key);
+		al_database_arg(&scratch->args, request->key);
 	if (call->params)
 		add_params(scratch, request, call->params);
 	if (call->self)
-		al_pool_arg(&scratch->args, scratch->self.data);
+		al_database_arg(&scratch->args, scratch->self.data);
 }
 
 /* Is everything there?  A text that is cut short must not pass for a value. */
@@ -325,9 +325,9 @@ write_record(AlDatabase *db, const AlRequest *request, unsigned int status,
 		add_log_args(&scratch, request, config->durable_reads,
 					 retried || attempt > 0);
 		snprintf(number, sizeof(number), "%u", status);
-		al_pool_arg(&scratch.args, number);
-		result = al_pool_run(db, &calls[AL_WORK_RECORD].statement,
-							 &scratch.args, for_the_record, &loss);
+		al_database_arg(&scratch.args, number);
+		result = al_database_run(db, &calls[AL_WORK_RECORD].statement,
+								 &scratch.args, for_the_record, &loss);
 		ok = result != NULL && succeeded(result);
 		if (result != NULL && !ok)
 			al_diag("request %s has no record: %s", request->id,
@@ -353,11 +353,11 @@ find_outcome(AlDatabase *db, AlRequest *request)
 	PGresult   *result = NULL;
 	char		message[160];
 
-	al_pool_arg(&args, request->id);
-	if (al_pool_reconnect(db) && al_pool_is_settled(db))
+	al_database_arg(&args, request->id);
+	if (al_database_reconnect(db) && al_database_is_settled(db))
 		result =
-			al_pool_run(db, &calls[AL_WORK_OUTCOME].statement, &args,
-						for_the_record, &loss);
+			al_database_run(db, &calls[AL_WORK_OUTCOME].statement, &args,
+							for_the_record, &loss);
 	if (result == NULL || !succeeded(result))
 	{
 		snprintf(
@@ -409,8 +409,8 @@ run_work(AlDatabase *db, AlRequest *request, bool retried, AlLoss *loss)
 	add_log_args(&scratch, request, writes || config->durable_reads, retried);
 	add_work_args(&scratch, request);
 	if (is_complete(&scratch, request))
-		result = al_pool_run(db, &calls[request->work].statement,
-							 &scratch.args, purpose, loss);
+		result = al_database_run(db, &calls[request->work].statement,
+								 &scratch.args, purpose, loss);
 	else
 	{
 		al_diag("request %s: out of memory", request->id);
