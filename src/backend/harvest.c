@@ -413,10 +413,9 @@ read_bitmap(AlHarvest *harvest, AlStream stream, TableScanDesc scan,
 static void
 read_stream(AlHarvest *harvest, AlStream stream)
 {
-	static const AttrNumber columns[AL_STREAMS] =
-	{AL_OBJECT_TXID, AL_REQUEST_TXID};
 	Relation	rel = al_tables_open(stream);
-	Oid			index_oid = al_tables_find_range_index(rel, columns[stream]);
+	Oid			index_oid = al_tables_find_range_index(rel,
+														   al_tables[stream].txid);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	ItemPointerData start;
 	TableScanDesc scan;
