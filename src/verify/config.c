@@ -39,7 +39,7 @@ print_help(void)
 		  "\n"
 		  "Options:\n"
 		  "  -k, --key=KEY          public key of checkpoints: name+id+key as audit.rotate_key()\n"
-		  "                         returned it, or a file with that or with PEM; repeatable\n"
+		  "                         returned it, or a file with that or with PEM (RSA); repeatable\n"
 		  "  -u, --unsigned         no key: signatures of checkpoints are not verified\n"
 		  "  -r, --record-key=FILE  public key of record signatures, PEM; repeatable\n"
 		  "  -c, --checkpoint=FILE  a checkpoint kept from before; repeatable\n"

@@ -56,6 +56,23 @@ fail_connection(AlError *err, const PGconn *connection)
 	return status;
 }
 
+/* What a newcomer most likely did is said with the server's message. */
+static AlStatus
+fail_statement(AlError *err, const PGconn *connection, const PGresult *result)
+{
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *hint = "";
+
+	if (message == NULL || state == NULL)
+		return fail_connection(err, connection);
+	if (strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0)
+		hint = " (is the extension audit_log in this database?)";
+	else if (strcmp(state, "42501") == 0)
+		hint = " (the role must be in audit_log_reader)";
+	return al_status_fail(err, AL_FAILED, "%.180s%s", message, hint);
+}
+
 static AlStatus
 run(PGconn *connection, const char *statement, ExecStatusType expected,
 	PGresult **result, AlError *err)
@@ -64,8 +81,10 @@ run(PGconn *connection, const char *statement, ExecStatusType expected,
 
 	if (PQresultStatus(got) != expected)
 	{
+		AlStatus	status = fail_statement(err, connection, got);
+
 		PQclear(got);
-		return fail_connection(err, connection);
+		return status;
 	}
 	if (result)
 		*result = got;

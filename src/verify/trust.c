@@ -138,6 +138,11 @@ add_text(AlTrust *trust, const char *text, AlError *err)
 	if (strstr(text, "-----BEGIN") != NULL)
 	{
 		status = al_crypto_load_public_key(text, strlen(text), &key, err);
+		if (status == AL_UNSUPPORTED)
+			return al_status_fail(err, status,
+								  "PEM must hold an RSA key; an Ed25519 key is "
+								  "given as name+id+key, as "
+								  "audit.checkpoint_keys shows it");
 		return status == AL_OK
 			? add_public(&trust->publics, &trust->n_publics, key, err)
 			: status;

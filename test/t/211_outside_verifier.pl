@@ -136,7 +136,13 @@ for my $case (
 sql($base, 'CREATE ROLE outsider LOGIN; CREATE ROLE reader LOGIN IN ROLE audit_log_reader');
 ($status, $found, $err) = verify('-k', $key, $node->connstr($base) . ' user=outsider');
 is($status, 2, 'whoever may not read the log cannot verify it');
-like($err, qr/permission denied/, 'and is told so');
+like($err, qr/permission denied.*must be in audit_log_reader/, 'and is told so');
+($status, $found, $err) = verify('-k', $key, $node->connstr('template1'));
+is("$status $err" =~ s/\n//gr, '2 audit_log_verify: could not verify: relation "audit.blocks" does not exist (is the extension audit_log in this database?)',
+	'nor a database without the extension');
+append_to_file("$dir/ed25519.pub", "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n");
+(undef, undef, $err) = verify('-k', "$dir/ed25519.pub", $node->connstr($base));
+like($err, qr/given as name\+id\+key/, 'an Ed25519 key needs its name');
 ($status) = verify('-k', $key, $node->connstr($base) . ' user=reader');
 is($status, 0, 'a member of audit_log_reader can');
 ($status, $found) = verify('-k', "$dir/stranger.pub", $node->connstr($base));
