@@ -17,6 +17,17 @@ no_digest(AlError *err, AlStatus status)
 	return al_status_fail(err, status, "could not compute a SHA-256 digest");
 }
 
+/* Skips levels on which the last node of the tree has no sibling. */
+static void
+skip_lone(uint64_t *fn, uint64_t *sn)
+{
+	while ((*fn & 1) == 0 && *fn != 0)
+	{
+		*fn >>= 1;
+		*sn >>= 1;
+	}
+}
+
 static bool
 same(const AlHash *one, const AlHash *other)
 {
@@ -55,11 +66,7 @@ al_merkle_verify_inclusion(AlSha256 *sha, uint64_t index, uint64_t size,
 		if ((fn & 1) != 0 || fn == sn)
 		{
 			status = al_merkle_node(sha, &proof[i], &hash, &hash);
-			while ((fn & 1) == 0 && fn != 0)
-			{
-				fn >>= 1;
-				sn >>= 1;
-			}
+			skip_lone(&fn, &sn);
 		}
 		else
 			status = al_merkle_node(sha, &hash, &proof[i], &hash);
@@ -141,11 +148,7 @@ al_merkle_verify_consistency(AlSha256 *sha, uint64_t old_size, uint64_t size,
 			status = al_merkle_node(sha, &proof[i], &old_hash, &old_hash);
 			if (status == AL_OK)
 				status = al_merkle_node(sha, &proof[i], &hash, &hash);
-			while ((fn & 1) == 0 && fn != 0)
-			{
-				fn >>= 1;
-				sn >>= 1;
-			}
+			skip_lone(&fn, &sn);
 		}
 		else
 			status = al_merkle_node(sha, &hash, &proof[i], &hash);

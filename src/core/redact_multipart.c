@@ -288,22 +288,6 @@ read_headers(const AlRedactRules *rules, const char *body, size_t from,
 	return status;
 }
 
-/* Does a line look like the header of a field? */
-bool
-al_redact_holds_field(const char *body, size_t len)
-{
-	size_t		from = 0;
-
-	while (from < len)
-	{
-		Text		line = read_line(body, len, from, &from);
-
-		if (begins_with(line, "content-disposition"))
-			return true;
-	}
-	return false;
-}
-
 /* Searches the value of a part that stays. */
 static AlStatus
 read_value(AlRemoval *removal, size_t from, size_t end, Text field,

@@ -15,6 +15,7 @@
  * Any other text is not: that a letter says "password" is no secret.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "json.h"
 #include "redact.h"
@@ -92,6 +93,25 @@ mentions(const char *text, size_t len, const char *key, bool known)
 			return false;
 	}
 	return true;
+}
+
+/* Does a line look like the header of a field of a multipart body? */
+bool
+al_redact_holds_field(const char *body, size_t len)
+{
+	static const char header[] = "content-disposition";
+	size_t		from = 0;
+
+	while (from < len)
+	{
+		const char *end = memchr(body + from, '\n', len - from);
+
+		if (len - from >= sizeof(header) - 1 &&
+			strncasecmp(body + from, header, sizeof(header) - 1) == 0)
+			return true;
+		from = end ? (size_t) (end - body) + 1 : len;
+	}
+	return false;
 }
 
 /* Judges a text whose zero bytes are passed over already. */

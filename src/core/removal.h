@@ -48,7 +48,7 @@ extern void al_redact_form_decode(const char *key, size_t len, bool plus,
 extern uint32_t al_redact_form_find(const AlRedactRules *rules,
 									const char *key, size_t len);
 
-/* redact_multipart.c */
+/* redact_suspect.c */
 extern bool al_redact_holds_field(const char *body, size_t len);
 
 #endif							/* AUDIT_LOG_REMOVAL_H */
