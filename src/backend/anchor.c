@@ -164,18 +164,16 @@ store_stamp(const AlTimestamp *stamp, const AlBlock *block)
 {
 	Datum		values[AL_ANCHOR_COLUMNS];
 	bool		nulls[AL_ANCHOR_COLUMNS] = {false};
-	bytea	   *token = palloc(VARHDRSZ + stamp->token_len);
 	HeapTuple	tuple;
 
-	SET_VARSIZE(token, VARHDRSZ + stamp->token_len);
-	memcpy(VARDATA(token), stamp->token, stamp->token_len);
 	values[AL_ANCHOR_SIZE - 1] = Int64GetDatum(block->size);
 	values[AL_ANCHOR_GENERATION - 1] = Int32GetDatum(block->generation);
 	values[AL_ANCHOR_KIND - 1] = CStringGetTextDatum(KIND);
 	values[AL_ANCHOR_STAMPED_AT - 1] = TimestampTzGetDatum(stamp_time(stamp));
 	values[AL_ANCHOR_ADDED_AT - 1] =
 		TimestampTzGetDatum(GetCurrentTimestamp());
-	values[AL_ANCHOR_TOKEN - 1] = PointerGetDatum(token);
+	values[AL_ANCHOR_TOKEN - 1] =
+		PointerGetDatum(al_glue_bytes(stamp->token, stamp->token_len));
 	al_tables_close(al_store_open(AL_ANCHORS));
 	tuple = al_store_form(AL_ANCHORS, values, nulls);
 	al_store_write(AL_ANCHORS, &tuple, 1);

@@ -19,9 +19,6 @@
 /* Takes what is wrong with a stored time stamp of the checkpoint of a size. */
 typedef void (*AlAnchorSink) (void *arg, int64 size, const char *detail);
 
-extern void al_anchor_digest(const AlBlock *block,
-							 const AlGeneration *generation,
-							 uint8 digest[AL_SHA256_LEN]);
 /* What has been added, or was there. */
 typedef struct AlAnchored
 {
@@ -31,6 +28,9 @@ typedef struct AlAnchored
 	char		token[2 * AL_SHA256_LEN + 1];	/* digest of the token, in hex */
 } AlAnchored;
 
+extern void al_anchor_digest(const AlBlock *block,
+							 const AlGeneration *generation,
+							 uint8 digest[AL_SHA256_LEN]);
 extern void al_anchor_add(Snapshot snapshot, const bytea *reply, int64 size,
 						  AlAnchored *result);
 extern void al_anchor_check(Snapshot snapshot, int64 from, int64 to,

@@ -48,3 +48,14 @@ al_glue_text(AlStatus status, const AlError *err, AlBuf *buf)
 	al_glue_check(status, err);
 	return text;
 }
+
+/* Bytes as a bytea in the current memory context. */
+bytea *
+al_glue_bytes(const void *bytes, Size len)
+{
+	bytea	   *result = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(result, VARHDRSZ + len);
+	memcpy(VARDATA(result), bytes, len);
+	return result;
+}

@@ -1,7 +1,7 @@
 /*
  * src/backend/glue.h
  *
- * Between src/core and the server, for the ledger.
+ * What src/core reports and has made, as errors and memory of the server.
  */
 #ifndef AUDIT_LOG_GLUE_H
 #define AUDIT_LOG_GLUE_H
@@ -11,5 +11,6 @@
 
 extern void al_glue_check(AlStatus status, const AlError *err);
 extern char *al_glue_text(AlStatus status, const AlError *err, AlBuf *buf);
+extern bytea *al_glue_bytes(const void *bytes, Size len);
 
 #endif							/* AUDIT_LOG_GLUE_H */

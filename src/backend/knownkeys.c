@@ -13,6 +13,7 @@
 #include "access/tableam.h"
 #include "utils/builtins.h"
 
+#include "glue.h"
 #include "knownkeys.h"
 #include "notetext.h"
 #include "store.h"
@@ -146,13 +147,9 @@ al_knownkeys_add(const AlNoteKey *key, bool own, int64 first_size,
 	bool		nulls[AL_LEDGER_KEY_COLUMNS] = {false};
 	const uint8 *der;
 	size_t		der_len;
-	bytea	   *spki;
 	HeapTuple	tuple;
 
 	der = al_crypto_spki(key->key, &der_len);
-	spki = palloc(VARHDRSZ + der_len);
-	SET_VARSIZE(spki, VARHDRSZ + der_len);
-	memcpy(VARDATA(spki), der, der_len);
 	values[AL_LEDGER_KEY_NAME - 1] =
 		CStringGetTextDatum(al_notetext_show(key->name));
 	values[AL_LEDGER_KEY_HASH - 1] =
@@ -165,7 +162,8 @@ al_knownkeys_add(const AlNoteKey *key, bool own, int64 first_size,
 	values[AL_LEDGER_KEY_FIRST_SIZE - 1] = Int64GetDatum(first_size);
 	values[AL_LEDGER_KEY_LAST_SIZE - 1] = Int64GetDatum(last_size);
 	nulls[AL_LEDGER_KEY_LAST_SIZE - 1] = last_size < 0;
-	values[AL_LEDGER_KEY_SPKI - 1] = PointerGetDatum(spki);
+	values[AL_LEDGER_KEY_SPKI - 1] =
+		PointerGetDatum(al_glue_bytes(der, der_len));
 	al_tables_close(al_store_open(AL_CHECKPOINT_KEYS));
 	tuple = al_store_form(AL_CHECKPOINT_KEYS, values, nulls);
 	al_store_write(AL_CHECKPOINT_KEYS, &tuple, 1);

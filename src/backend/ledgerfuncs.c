@@ -19,6 +19,7 @@
 
 #include "custody.h"
 #include "export.h"
+#include "glue.h"
 #include "notetext.h"
 #include "proof.h"
 #include "seal.h"
@@ -183,12 +184,10 @@ static void
 put_tile(void *arg, const char *path, const void *bytes, int len)
 {
 	ReturnSetInfo *rsinfo = arg;
-	bytea	   *data = palloc(VARHDRSZ + len);
+	bytea	   *data = al_glue_bytes(bytes, len);
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
-	SET_VARSIZE(data, VARHDRSZ + len);
-	memcpy(VARDATA(data), bytes, len);
 	values[0] = CStringGetTextDatum(path);
 	values[1] = PointerGetDatum(data);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
@@ -207,11 +206,7 @@ audit_log_tiles(PG_FUNCTION_ARGS)
 static void
 keep_tile(void *arg, const char *path, const void *bytes, int len)
 {
-	bytea	   *data = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(data, VARHDRSZ + len);
-	memcpy(VARDATA(data), bytes, len);
-	*(bytea **) arg = data;
+	*(bytea **) arg = al_glue_bytes(bytes, len);
 }
 
 /* audit.tile(text): one file of a tiled log. */

@@ -50,6 +50,7 @@
 #include "checkpoint_file.h"
 #include "forkguard.h"
 #include "generations.h"
+#include "glue.h"
 #include "guc.h"
 #include "harvest.h"
 #include "ids.h"
@@ -101,13 +102,10 @@ al_seal_snapshot(void)
 static void
 write_block(const AlBlock *block)
 {
-	bytea	   *root = palloc(VARHDRSZ + sizeof(AlHash));
 	Datum		values[AL_BLOCK_COLUMNS];
 	bool		nulls[AL_BLOCK_COLUMNS] = {false};
 	HeapTuple	tuple;
 
-	SET_VARSIZE(root, VARHDRSZ + sizeof(AlHash));
-	memcpy(VARDATA(root), block->root.bytes, sizeof(AlHash));
 	values[AL_BLOCK_BLOCK - 1] = Int64GetDatum(block->number);
 	values[AL_BLOCK_FIRST_LEAF - 1] = Int64GetDatum(block->first_leaf);
 	values[AL_BLOCK_SIZE - 1] = Int64GetDatum(block->size);
@@ -116,7 +114,9 @@ write_block(const AlBlock *block)
 	values[AL_BLOCK_TIMELINE - 1] = Int32GetDatum(block->timeline);
 	values[AL_BLOCK_SYSTEM - 1] = CStringGetTextDatum(psprintf(UINT64_FORMAT,
 											 block->system_identifier));
-	values[AL_BLOCK_ROOT - 1] = PointerGetDatum(root);
+	values[AL_BLOCK_ROOT - 1] =
+		PointerGetDatum(al_glue_bytes(block->root.bytes,
+									  sizeof(block->root.bytes)));
 	values[AL_BLOCK_SNAPSHOT - 1] = PointerGetDatum(block->snapshot);
 	tuple = al_store_form(AL_BLOCKS, values, nulls);
 	al_store_write(AL_BLOCKS, &tuple, 1);

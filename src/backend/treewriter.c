@@ -90,14 +90,13 @@ add_node(void *arg, unsigned level, uint64_t index, const AlHash *hash)
 {
 	AlTreeWriter	   *writer = arg;
 	MemoryContext old = MemoryContextSwitchTo(writer->context);
-	bytea	   *hash_bytes = new_bytea(sizeof(AlHash));
 	Datum		values[AL_NODE_COLUMNS];
 	bool		nulls[AL_NODE_COLUMNS] = {false};
 
-	memcpy(VARDATA(hash_bytes), hash->bytes, sizeof(AlHash));
 	values[AL_NODE_LEVEL - 1] = Int32GetDatum(level);
 	values[AL_NODE_INDEX - 1] = Int64GetDatum(index);
-	values[AL_NODE_HASH - 1] = PointerGetDatum(hash_bytes);
+	values[AL_NODE_HASH - 1] =
+		PointerGetDatum(al_glue_bytes(hash->bytes, sizeof(hash->bytes)));
 	writer->nodes[writer->nnodes++] = al_store_form(AL_NODES, values, nulls);
 	MemoryContextSwitchTo(old);
 	return AL_OK;
