@@ -106,3 +106,36 @@ al_ids_time(const pg_uuid_t *id)
 	return (int64) (pg_ntoh64(prefix) >> 16) * 1000 -
 		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
+
+/*
+ * Writes a UUID, any, as text of AL_UUID_TEXT_LEN characters without a
+ * terminating zero.  Each record has its own printed some times: two digits at
+ * once, and no loop, take half of what a loop over digits takes.
+ */
+void
+al_ids_print(char *out, const pg_uuid_t *id)
+{
+#define PAIRS(high) \
+	high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" \
+	high "8" high "9" high "a" high "b" high "c" high "d" high "e" high "f"
+	static const char pairs[] =
+		PAIRS("0") PAIRS("1") PAIRS("2") PAIRS("3")
+		PAIRS("4") PAIRS("5") PAIRS("6") PAIRS("7")
+		PAIRS("8") PAIRS("9") PAIRS("a") PAIRS("b")
+		PAIRS("c") PAIRS("d") PAIRS("e") PAIRS("f");
+
+#define PUT(at, i) memcpy(out + (at), pairs + 2 * id->data[i], 2)
+
+	PUT(0, 0), PUT(2, 1), PUT(4, 2), PUT(6, 3);
+	out[8] = '-';
+	PUT(9, 4), PUT(11, 5);
+	out[13] = '-';
+	PUT(14, 6), PUT(16, 7);
+	out[18] = '-';
+	PUT(19, 8), PUT(21, 9);
+	out[23] = '-';
+	PUT(24, 10), PUT(26, 11), PUT(28, 12);
+	PUT(30, 13), PUT(32, 14), PUT(34, 15);
+#undef PUT
+#undef PAIRS
+}

@@ -11,6 +11,7 @@
 
 #define AL_SALT_SIZE 16
 #define AL_REQUEST_ID_SIZE 32
+#define AL_UUID_TEXT_LEN 36
 
 /* The next ids of one writer at one moment; see ids.c. */
 typedef struct AlIdSequence
@@ -22,6 +23,7 @@ typedef struct AlIdSequence
 extern void al_ids_start(AlIdSequence *ids, TimestampTz at);
 extern void al_ids_next(AlIdSequence *ids, pg_uuid_t *id);
 extern TimestampTz al_ids_time(const pg_uuid_t *id);
+extern void al_ids_print(char *out, const pg_uuid_t *id);
 extern void al_ids_random(void *bytes, int len);
 extern void al_ids_request_id(char *id);
 

@@ -35,11 +35,11 @@
 #include "core/canon.h"
 
 #include "glue.h"
+#include "ids.h"
 #include "isotime.h"
 #include "leaf.h"
 #include "utf8.h"
 
-#define UUID_TEXT_LEN 36
 
 typedef enum ColumnKind
 {
@@ -156,34 +156,6 @@ print_time(char *out, TimestampTz time)
 	return al_isotime_print(out, time);
 }
 
-/* Lowercase hex; returns the end. */
-static inline char *
-put_hex(char *out, const uint8 *bytes, int len)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	for (int i = 0; i < len; i++)
-	{
-		*out++ = hex[bytes[i] >> 4];
-		*out++ = hex[bytes[i] & 0xF];
-	}
-	return out;
-}
-
-static void
-print_uuid(char *out, const pg_uuid_t *id)
-{
-	out = put_hex(out, id->data, 4);
-	*out++ = '-';
-	out = put_hex(out, id->data + 4, 2);
-	*out++ = '-';
-	out = put_hex(out, id->data + 6, 2);
-	*out++ = '-';
-	out = put_hex(out, id->data + 8, 2);
-	*out++ = '-';
-	(void) put_hex(out, id->data + 10, 6);
-}
-
 /* A column of a slot whose attributes are all fetched. */
 static inline Datum
 column(TupleTableSlot *slot, AttrNumber attnum)
@@ -244,7 +216,7 @@ print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 	static int	time_len = 0;
 	AlCanonJcs	jcs;
 	AlError		err;
-	char		id[UUID_TEXT_LEN];
+	char		id[AL_UUID_TEXT_LEN];
 	char		txid[MAXINT8LEN + 1];
 	TimestampTz occurred_at = DatumGetTimestampTz(column(slot, formats[stream].occurred_at));
 	int			len;
@@ -257,8 +229,8 @@ print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
 	err.reason[0] = '\0';		/* all of it would be zeroed for each row */
 	al_canon_jcs_begin(&jcs, meta);
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_FORMAT, "1", 1);
-	print_uuid(id, DatumGetUUIDP(column(slot, formats[stream].id)));
-	al_canon_jcs_put_plain(&jcs, &meta_layout, META_ID, id, UUID_TEXT_LEN);
+	al_ids_print(id, DatumGetUUIDP(column(slot, formats[stream].id)));
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_ID, id, AL_UUID_TEXT_LEN);
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_OCCURRED_AT, time,
 						   time_len);
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_STREAM,
@@ -400,7 +372,7 @@ al_leaf_entry(const AlLeaf *leaf, AlHash *entry)
 	static int64 printed = AL_LEAF_NEVER;
 	static char expire[MAXINT8LEN + 1] = "-";
 	static int	expire_len = 1;
-	char		id[UUID_TEXT_LEN];
+	char		id[AL_UUID_TEXT_LEN];
 
 	if (leaf->expire != printed)
 	{
@@ -410,8 +382,8 @@ al_leaf_entry(const AlLeaf *leaf, AlHash *entry)
 			expire_len = pg_lltoa(leaf->expire, expire);
 		printed = leaf->expire;
 	}
-	print_uuid(id, &leaf->id);
-	al_glue_check(al_merkle_entry(al_leaf_sha256(), id, UUID_TEXT_LEN, expire,
+	al_ids_print(id, &leaf->id);
+	al_glue_check(al_merkle_entry(al_leaf_sha256(), id, AL_UUID_TEXT_LEN, expire,
 								  expire_len, &leaf->inner, entry), NULL);
 }
 

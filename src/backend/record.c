@@ -29,6 +29,7 @@
 
 #include "core/canon.h"
 
+#include "ids.h"
 #include "isotime.h"
 #include "keylog.h"
 #include "keys.h"
@@ -161,7 +162,7 @@ print_time(StringInfo out, TimestampTz time)
 static void
 print_scalar(StringInfo out, FieldKind kind, Datum value)
 {
-	char		digits[MAXINT8LEN + 1];
+	char		digits[Max(MAXINT8LEN + 1, AL_UUID_TEXT_LEN)];
 
 	switch (kind)
 	{
@@ -169,9 +170,8 @@ print_scalar(StringInfo out, FieldKind kind, Datum value)
 			Assert(false);
 			break;
 		case FIELD_UUID:
-			appendStringInfoString(out,
-								   DatumGetCString(DirectFunctionCall1(uuid_out,
-																	   value)));
+			al_ids_print(digits, DatumGetUUIDP(value));
+			appendBinaryStringInfo(out, digits, AL_UUID_TEXT_LEN);
 			break;
 		case FIELD_INT4:
 			appendBinaryStringInfo(out, digits,

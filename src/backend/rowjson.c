@@ -26,9 +26,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
-#include "utils/uuid.h"
 
 #include "exclude.h"
+#include "ids.h"
 #include "rowjson.h"
 
 static void print_value(StringInfo out, AlTypePlan *type, Datum value);
@@ -136,20 +136,12 @@ print_float(StringInfo out, AlTypeKind kind, Datum value)
 static void
 print_uuid(StringInfo out, Datum value)
 {
-	const unsigned char *data = DatumGetUUIDP(value)->data;
-	static const char hex[] = "0123456789abcdef";
-	char	   *p = reserve(out, 38);
+	char	   *p = reserve(out, AL_UUID_TEXT_LEN + 2);
 
 	*p++ = '"';
-	for (int i = 0; i < UUID_LEN; i++)
-	{
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*p++ = '-';
-		*p++ = hex[data[i] >> 4];
-		*p++ = hex[data[i] & 0x0f];
-	}
-	*p = '"';
-	advance(out, 38);
+	al_ids_print(p, DatumGetUUIDP(value));
+	p[AL_UUID_TEXT_LEN] = '"';
+	advance(out, AL_UUID_TEXT_LEN + 2);
 }
 
 static void
