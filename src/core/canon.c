@@ -171,11 +171,18 @@ write_escape(char *at, unsigned char c)
 static inline uint64_t
 load_rest(const char *bytes, size_t n)
 {
-	uint64_t	word = ONES * ' ' << 8 * n;
+	uint64_t	blanks = ONES * ' ' << 8 * n;
+	uint64_t	word;
 
-	for (size_t i = 0; i < n; i++)
-		word |= (uint64_t) (unsigned char) bytes[i] << 8 * i;
-	return word;
+	/* Two reads that overlap, of bytes that there are */
+	if (n >= 4)
+		word = al_load_le32(bytes) |
+			(uint64_t) al_load_le32(bytes + n - 4) << 8 * (n - 4);
+	else
+		word = (uint64_t) (unsigned char) bytes[0] |
+			(uint64_t) (unsigned char) bytes[n / 2] << 8 * (n / 2) |
+			(uint64_t) (unsigned char) bytes[n - 1] << 8 * (n - 1);
+	return word | blanks;
 }
 
 /* 1 in each byte of a word that is "c" */
