@@ -463,8 +463,9 @@ COMMENT ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean) IS
 	'internal: gives a table and its partitions the trigger that records TRUNCATE';
 
 /*
- * A partitioned table's trigger is named after the table: its partitions get
- * it under the same name, beside one that they may have had of their own.
+ * A partitioned table's trigger is named after the table, with its schema: its
+ * partitions get it under the same name, beside one that they may have had of
+ * their own.  A name that is too long would be cut off.
  */
 CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 								   mask text[], skip_unchanged boolean,
@@ -473,9 +474,12 @@ CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name name := (SELECT CASE WHEN relkind = 'p' THEN 'audit_log_of_' || relname
-							  ELSE 'audit_log' END
-				  FROM pg_class WHERE oid = target);
+	name name := (SELECT CASE WHEN c.relkind <> 'p' THEN 'audit_log'
+							  WHEN octet_length(l.long) > 63 THEN 'audit_log_of_' || md5(l.long)
+							  ELSE l.long END
+				  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+					LATERAL (SELECT 'audit_log_of_' || n.nspname || '.' || c.relname) AS l (long)
+				  WHERE c.oid = target);
 	args text[] := '{}';
 	options text;
 	member regclass;
@@ -700,6 +704,12 @@ BEGIN
 	PERFORM audit.check_columns(mask);
 	DELETE FROM audit.tracking_rules r
 	WHERE r.schema_name IS NOT DISTINCT FROM target_schema;
+	/* A rule is no trigger, whose end would be seen. */
+	IF FOUND THEN
+		PERFORM audit.log_ddl('audit', 'tracking_rules', target_schema::text,
+			json_build_object('command_tag', 'SELECT', 'object_type', 'function',
+							  'object_identity', 'audit.enable_all()', 'schema', target_schema));
+	END IF;
 	INSERT INTO audit.tracking_rules
 	VALUES (target_schema, exclude, mask, skip_unchanged, record_applied);
 
@@ -743,6 +753,12 @@ DECLARE
 BEGIN
 	DELETE FROM audit.tracking_rules r
 	WHERE target_schema IS NULL OR r.schema_name = target_schema;
+	/* A rule is no trigger, whose end would be seen. */
+	IF FOUND THEN
+		PERFORM audit.log_ddl('audit', 'tracking_rules', target_schema::text,
+			json_build_object('command_tag', 'SELECT', 'object_type', 'function',
+							  'object_identity', 'audit.disable_all()', 'schema', target_schema));
+	END IF;
 	FOR target IN
 		SELECT DISTINCT t.tgrelid
 		FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
@@ -1111,14 +1127,29 @@ BEGIN
 		END LOOP;
 	END LOOP;
 
-	/* What a function of ours does can be replaced like a trigger. */
+	/*
+	 * What a function of ours does can be replaced like a trigger, and so can
+	 * what a view shows.  What is no longer part of the extension can be
+	 * dropped, what has left the schema changed.
+	 */
 	FOR command IN
-		SELECT c.command_tag, c.object_type, c.object_identity, p.proname
-		FROM pg_event_trigger_ddl_commands() AS c JOIN pg_proc p ON p.oid = c.objid
-		WHERE c.classid = 'pg_proc'::regclass AND NOT c.in_extension
-			AND p.pronamespace = 'audit'::regnamespace
+		SELECT DISTINCT c.command_tag, c.object_type, c.object_identity,
+			coalesce(p.proname, v.relname, e.extname) AS name
+		FROM pg_event_trigger_ddl_commands() AS c
+			LEFT JOIN pg_proc p ON c.classid = 'pg_proc'::regclass AND p.oid = c.objid
+				AND (p.pronamespace = 'audit'::regnamespace
+					 OR EXISTS (SELECT FROM pg_depend d JOIN pg_extension m ON m.oid = d.refobjid
+								WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+									AND d.refclassid = 'pg_extension'::regclass
+									AND m.extname = 'audit_log'))
+			LEFT JOIN pg_class v ON c.classid = 'pg_class'::regclass AND v.oid = c.objid
+				AND v.relnamespace = 'audit'::regnamespace AND v.relkind = 'v'
+			LEFT JOIN pg_extension e ON c.classid = 'pg_extension'::regclass AND e.oid = c.objid
+				AND e.extname = 'audit_log'
+		WHERE NOT c.in_extension
+			AND coalesce(p.oid, v.oid, e.oid) IS NOT NULL
 	LOOP
-		PERFORM audit.log_ddl('audit', command.proname::text, NULL,
+		PERFORM audit.log_ddl('audit', command.name::text, NULL,
 			json_build_object('command_tag', command.command_tag,
 							  'object_type', command.object_type,
 							  'object_identity', command.object_identity));
@@ -1198,7 +1229,8 @@ CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
 				 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER',
 				 'ALTER INDEX', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',
 				 'ALTER TYPE', 'ALTER SCHEMA', 'CREATE FUNCTION',
-				 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE CAST')
+				 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE CAST',
+				 'CREATE VIEW', 'ALTER EXTENSION')
 	EXECUTE FUNCTION audit.on_ddl_command_end();
 ALTER EVENT TRIGGER audit_log_ddl_command_end ENABLE ALWAYS;
 
@@ -3427,7 +3459,8 @@ COMMENT ON FUNCTION audit.erase(uuid, text) IS
 /*
  * What is recorded, and whether what sees to it is in place: so that a capture
  * trigger that was removed from the catalog by hand shows as a difference
- * between two records, and so does a function.  A setting that only superusers
+ * between two records, and so does a function, a view, or a rule of
+ * audit.enable_all().  A setting that only superusers
  * may read is there as a digest.
  */
 CREATE FUNCTION audit.record_coverage(max_age interval DEFAULT '1 day')
@@ -3441,6 +3474,7 @@ DECLARE
 		'event', 'coverage',
 		'tables', (SELECT json_agg(t ORDER BY t.schema_name, t.table_name)
 				   FROM audit.tracked_tables t),
+		'rules', (SELECT json_agg(r ORDER BY r.schema_name) FROM audit.tracking_rules r),
 		'triggers', (SELECT json_object_agg(t.tgrelid::regclass || ' ' || t.tgname,
 									t.tgenabled ORDER BY t.tgrelid::regclass::text, t.tgname)
 					 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
@@ -3456,6 +3490,12 @@ DECLARE
 									   p.prosrc, p.probin, p.prosqlbody, p.proconfig, p.proacl)::text AS definition
 							FROM pg_proc p
 							WHERE p.pronamespace = 'audit'::regnamespace) AS f),
+		'views', (SELECT encode(sha256(convert_to(string_agg(v.definition, ''
+													  ORDER BY v.definition COLLATE "C"), getdatabaseencoding())), 'hex')
+				  FROM (SELECT row(c.relname, c.relowner::regrole, c.reloptions,
+								   pg_get_viewdef(c.oid))::text AS definition
+						FROM pg_class c
+						WHERE c.relnamespace = 'audit'::regnamespace AND c.relkind = 'v') AS v),
 		'settings', (SELECT json_object_agg(s.name,
 										CASE WHEN s.name = 'audit.ledger_key' AND s.setting <> ''
 											THEN encode(sha256(convert_to(s.setting, getdatabaseencoding())), 'hex')

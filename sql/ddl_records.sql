@@ -69,6 +69,11 @@ SELECT count(*) FROM audit.objects WHERE dao_name = 'event_triggers';
 BEGIN; CREATE OR REPLACE FUNCTION audit.capture() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; TABLE ddl; ROLLBACK;
 BEGIN; ALTER FUNCTION audit.capture() SET audit.enabled = off; TABLE ddl; ROLLBACK;
 BEGIN; ALTER EVENT TRIGGER audit_log_sql_drop DISABLE; SELECT schema_name, tag, identity FROM news; ROLLBACK;
+BEGIN; ALTER EVENT TRIGGER audit_log_sql_drop RENAME TO harmless; ALTER EVENT TRIGGER harmless DISABLE; SELECT schema_name, tag, identity FROM news; ROLLBACK;
+BEGIN; ALTER EXTENSION audit_log DROP EVENT TRIGGER audit_log_sql_drop; DROP EVENT TRIGGER audit_log_sql_drop; SELECT schema_name, dao_name, tag, identity FROM news; ROLLBACK;
+BEGIN; ALTER FUNCTION audit.begin_request SET SCHEMA public; TABLE ddl; ROLLBACK;
+BEGIN; CREATE OR REPLACE VIEW audit.keys AS SELECT k.id, k.algorithm, k.public_key, k.first_use FROM audit.signing_keys k WHERE false; TABLE ddl; ROLLBACK;
+BEGIN; ALTER VIEW audit.keys RENAME TO other_keys; TABLE ddl; ROLLBACK;
 
 -- The table itself
 BEGIN; ALTER TABLE t ADD c int, DROP COLUMN a; TABLE ddl; ROLLBACK;
@@ -125,6 +130,12 @@ DROP TABLE plain, grandchild, child, parent;
 BEGIN; ALTER TABLE other ADD x int; DROP TABLE other; CREATE TABLE new (id int); CREATE VIEW v AS SELECT 1; DROP VIEW v; TABLE ddl; ROLLBACK;
 -- rolled back with the change
 BEGIN; SAVEPOINT a; DROP TABLE t; ROLLBACK TO a; TABLE ddl; COMMIT;
+
+-- What tables that come later are promised
+CREATE SCHEMA later;
+BEGIN; SELECT audit.enable_all('later'); TABLE ddl; SELECT audit.enable_all('later', exclude => '{a}'); TABLE ddl; ROLLBACK;
+BEGIN; SELECT audit.enable_all('later'); SELECT audit.disable_all('later'); TABLE ddl; ROLLBACK;
+DROP SCHEMA later;
 
 -- Settings
 BEGIN; ALTER ROLE audit_log_reader SET audit.enabled = off; TABLE settings; ROLLBACK;

@@ -196,6 +196,16 @@ INSERT INTO part VALUES (1, 1), (2, 11);
 BEGIN; DELETE FROM owner; TABLE news; ROLLBACK;
 BEGIN; UPDATE thing SET id = 12 WHERE id = 1; TABLE news; ROLLBACK;
 
+-- Triggers of two tables of the same name, or of names that begin alike, get along
+CREATE SCHEMA partitions_twin;
+CREATE TABLE partitions_twin.thing (id int, owner int) PARTITION BY RANGE (owner);
+CREATE TABLE twin_with_a_name_that_is_as_long_as_a_name_of_one_may_get_a (id int) PARTITION BY LIST (id);
+CREATE TABLE twin_with_a_name_that_is_as_long_as_a_name_of_one_may_get_b (id int) PARTITION BY HASH (id);
+SELECT audit.enable('partitions_twin.thing'), audit.enable('twin_with_a_name_that_is_as_long_as_a_name_of_one_may_get_a'), audit.enable('twin_with_a_name_that_is_as_long_as_a_name_of_one_may_get_b');
+BEGIN; ALTER TABLE partitions_twin.thing ATTACH PARTITION thing DEFAULT; ROLLBACK;
+BEGIN; ALTER TABLE twin_with_a_name_that_is_as_long_as_a_name_of_one_may_get_a ATTACH PARTITION twin_with_a_name_that_is_as_long_as_a_name_of_one_may_get_b DEFAULT; ROLLBACK;
+DROP TABLE twin_with_a_name_that_is_as_long_as_a_name_of_one_may_get_a, twin_with_a_name_that_is_as_long_as_a_name_of_one_may_get_b;
+
 -- A snapshot goes through the partitions
 SELECT audit.enable('thing', snapshot => true);
 SELECT dao_name, partition_name, operation, entity_key, entity FROM audit.objects
@@ -207,4 +217,4 @@ TABLE triggers;
 BEGIN; INSERT INTO sale VALUES (80, 'us', '2021-01-01', 'x'); INSERT INTO sale_us VALUES (81, 'us', '2021-01-01', 'x'); TRUNCATE sale; TABLE news; ROLLBACK;
 
 SET client_min_messages = warning;
-DROP SCHEMA partitions, partitions_other CASCADE;
+DROP SCHEMA partitions, partitions_other, partitions_twin CASCADE;

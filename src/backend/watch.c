@@ -113,30 +113,66 @@ can_record(bool enabled)
 		OidIsValid(get_extension_oid("audit_log", true));
 }
 
-/* No event trigger sees that one of ours is switched off. */
 static void
-record_event_trigger(const AlterEventTrigStmt *alter)
+record_event_trigger(const char *tag, const char *name, const char *what,
+					 const char *value)
 {
 	StringInfoData json;
-	char		enabled[2] = {alter->tgenabled, '\0'};
 
 	al_event_begin(&json);
-	al_event_add(&json, "command_tag", "ALTER EVENT TRIGGER");
+	al_event_add(&json, "command_tag", tag);
 	al_event_add(&json, "object_type", "event trigger");
-	al_event_add(&json, "object_identity", alter->trigname);
-	al_event_add(&json, "enabled", enabled);
+	al_event_add(&json, "object_identity", name);
+	if (what)
+		al_event_add(&json, what, value);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	al_watch_record(CStringGetTextDatum("audit"),
 					CStringGetTextDatum("event_triggers"),
-					CStringGetTextDatum(alter->trigname),
-					al_event_end(&json));
+					CStringGetTextDatum(name), al_event_end(&json));
 	PopActiveSnapshot();
 }
 
 static bool
-is_ours(const AlterEventTrigStmt *alter)
+is_ours(const char *event_trigger)
 {
-	return strncmp(alter->trigname, "audit_log", 9) == 0;
+	return strncmp(event_trigger, "audit_log", 9) == 0;
+}
+
+/*
+ * No event trigger sees that one of ours is switched off, renamed or, once it
+ * is no part of the extension any more, dropped.
+ */
+static void
+watch_event_triggers(Node *node)
+{
+	if (IsA(node, AlterEventTrigStmt))
+	{
+		AlterEventTrigStmt *alter = (AlterEventTrigStmt *) node;
+		char		enabled[2] = {alter->tgenabled, '\0'};
+
+		if (is_ours(alter->trigname))
+			record_event_trigger("ALTER EVENT TRIGGER", alter->trigname,
+								 "enabled", enabled);
+	}
+	else if (IsA(node, RenameStmt) &&
+			 ((RenameStmt *) node)->renameType == OBJECT_EVENT_TRIGGER)
+	{
+		RenameStmt *rename = (RenameStmt *) node;
+
+		if (is_ours(strVal(rename->object)))
+			record_event_trigger("ALTER EVENT TRIGGER", strVal(rename->object),
+								 "new_name", rename->newname);
+	}
+	else if (IsA(node, DropStmt) &&
+			 ((DropStmt *) node)->removeType == OBJECT_EVENT_TRIGGER)
+	{
+		ListCell   *lc;
+
+		foreach(lc, ((DropStmt *) node)->objects)
+			if (is_ours(strVal(lfirst(lc))))
+				record_event_trigger("DROP EVENT TRIGGER", strVal(lfirst(lc)),
+									 NULL, NULL);
+	}
 }
 
 /* Does no event trigger see a command, although it is one for them? */
@@ -220,10 +256,11 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
 								env, dest, completion);
 
-	if (IsA(node, AlterEventTrigStmt) && !creating_extension && !IsBinaryUpgrade &&
-		is_ours((AlterEventTrigStmt *) node) &&
+	if ((IsA(node, AlterEventTrigStmt) || IsA(node, RenameStmt) ||
+		 IsA(node, DropStmt)) &&
+		!creating_extension && !IsBinaryUpgrade &&
 		can_record(was_enabled || al_guc_enabled))
-		record_event_trigger((AlterEventTrigStmt *) node);
+		watch_event_triggers(node);
 	/* The command may itself have switched them off. */
 	if ((unseen || is_unseen(node, context)) &&
 		can_record(was_enabled || al_guc_enabled))
