@@ -1088,6 +1088,15 @@ BEGIN
 			LOOP
 				PERFORM audit.track_new_table(attached);
 			END LOOP;
+		ELSIF details[1] = 'DETACH PARTITION' THEN
+			/* On its own now, it falls under a rule of audit.enable_all(). */
+			PERFORM audit.track_new_table(c.oid)
+			FROM parse_ident(details[2]) AS name
+				JOIN pg_class c ON c.relname = name[cardinality(name)]
+				JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE NOT c.relispartition
+				AND n.nspname = CASE WHEN cardinality(name) > 1 THEN name[1]
+									 ELSE command.nspname END;
 		ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
 			PERFORM audit.track_new_table(command.relid);
 		END IF;

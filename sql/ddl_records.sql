@@ -164,6 +164,12 @@ RESET default_transaction_read_only;
 SELECT entity->>'setting' AS setting, entity->>'value' AS value
   FROM audit.objects WHERE operation = 'ddl' AND entity->>'command_tag' = 'ALTER SYSTEM' ORDER BY id DESC LIMIT 2;
 BEGIN; SET LOCAL audit.record_ttl = 77; ALTER ROLE audit_log_reader SET audit.record_ttl FROM CURRENT; TABLE settings; ROLLBACK;
+-- who may change them, and who owns the log
+CREATE ROLE ddl_records_suspect;
+BEGIN; GRANT SET, ALTER SYSTEM ON PARAMETER audit.enabled, work_mem TO ddl_records_suspect, audit_log_reader; REVOKE SET ON PARAMETER audit.enabled FROM audit_log_reader; GRANT SET ON PARAMETER audit.record_ttl TO PUBLIC; TABLE settings; ROLLBACK;
+BEGIN; GRANT audit_log_owner, audit_log_reader TO ddl_records_suspect; REVOKE audit_log_owner FROM ddl_records_suspect; TABLE settings; ROLLBACK;
+BEGIN; ALTER ROLE ddl_records_suspect SET session_replication_role = replica; TABLE settings; ROLLBACK;
+DROP ROLE ddl_records_suspect;
 -- other settings leave nothing, nor does a refused command, nor a session's own
 BEGIN; ALTER ROLE audit_log_reader SET work_mem = '1MB'; ALTER ROLE audit_log_reader SET audit.workspace = 'x'; TABLE settings; ROLLBACK;
 BEGIN; SAVEPOINT a; ALTER ROLE audit_log_reader SET audit.record_ttl = 'soon'; ROLLBACK TO a; ALTER ROLE audit_log_reader SET audit.ignore_paths = '('; ROLLBACK TO a; TABLE settings; ROLLBACK;

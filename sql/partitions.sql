@@ -211,10 +211,23 @@ SELECT audit.enable('thing', snapshot => true);
 SELECT dao_name, partition_name, operation, entity_key, entity FROM audit.objects
   WHERE schema_name = 'partitions' AND operation = 'snapshot' ORDER BY partition_name;
 
+-- What is detached is a table like others, and tracked where they all are
+CREATE SCHEMA partitions_all;
+SELECT audit.enable_all('partitions_all', exclude => '{note}');
+CREATE TABLE partitions_all.whole (id int, note text) PARTITION BY LIST (id);
+CREATE TABLE partitions_all.one PARTITION OF partitions_all.whole FOR VALUES IN (1);
+CREATE TABLE partitions_all.two PARTITION OF partitions_all.whole FOR VALUES IN (2) PARTITION BY LIST (id);
+SET search_path = partitions_all;
+ALTER TABLE whole DETACH PARTITION one CONCURRENTLY;
+SET search_path = partitions;
+ALTER TABLE partitions_all.whole DETACH PARTITION partitions_all.two;
+SELECT table_name, exclude FROM audit.tracked_tables WHERE schema_name = 'partitions_all' ORDER BY table_name;
+BEGIN; INSERT INTO partitions_all.one VALUES (1, 'secret'); TABLE news; ROLLBACK;
+
 -- disable() leaves no trigger, on no partition
 SELECT audit.disable('sale'), audit.disable('thing');
 TABLE triggers;
 BEGIN; INSERT INTO sale VALUES (80, 'us', '2021-01-01', 'x'); INSERT INTO sale_us VALUES (81, 'us', '2021-01-01', 'x'); TRUNCATE sale; TABLE news; ROLLBACK;
 
 SET client_min_messages = warning;
-DROP SCHEMA partitions, partitions_other, partitions_twin CASCADE;
+DROP SCHEMA partitions, partitions_other, partitions_twin, partitions_all CASCADE;

@@ -112,6 +112,7 @@ subcommand_name(AlterTableType type)
 		case AT_AttachPartition:
 			return "ATTACH PARTITION";
 		case AT_DetachPartition:
+		case AT_DetachPartitionFinalize:
 			return "DETACH PARTITION";
 		case AT_AddInherit:
 			return "INHERIT";
@@ -146,6 +147,14 @@ al_ddl_details(void *command)
 			parts = add_text(parts, subcommand_name(cmd->subtype));
 			if (cmd->name == NULL && cmd->def && IsA(cmd->def, ColumnDef))
 				parts = add_text(parts, ((ColumnDef *) cmd->def)->colname);
+			else if (cmd->def && IsA(cmd->def, PartitionCmd))
+			{
+				RangeVar   *partition = ((PartitionCmd *) cmd->def)->name;
+
+				parts = add_text(parts,
+								 quote_qualified_identifier(partition->schemaname,
+															partition->relname));
+			}
 			else
 				parts = add_text(parts, cmd->name);
 			parts = add_text(parts, NULL);

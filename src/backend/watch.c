@@ -55,7 +55,7 @@ al_watch_record(Datum schema_name, Datum dao_name, Datum entity_key,
  * and is in the records themselves.
  */
 static bool
-weakens(const VariableSetStmt *set)
+is_watched(const char *name)
 {
 	static const char *const names[] =
 	{
@@ -65,19 +65,21 @@ weakens(const VariableSetStmt *set)
 		"audit.ledger_origin", "audit.ledger_interval",
 		"audit.ledger_heartbeat", "audit.checkpoint_dir",
 		"audit.coverage_interval", "shared_preload_libraries",
+		"session_replication_role",	/* silences record_applied => false */
 		"event_triggers"		/* from PostgreSQL 17 on */
 	};
 
-	if (set == NULL)
-		return false;
-	if (set->kind == VAR_RESET_ALL)
-		return true;
-	if (set->name == NULL)
-		return false;
 	for (int i = 0; i < lengthof(names); i++)
-		if (pg_strcasecmp(set->name, names[i]) == 0)
+		if (pg_strcasecmp(name, names[i]) == 0)
 			return true;
 	return false;
+}
+
+static bool
+weakens(const VariableSetStmt *set)
+{
+	return set != NULL && (set->kind == VAR_RESET_ALL ||
+						   (set->name != NULL && is_watched(set->name)));
 }
 
 static void
@@ -204,6 +206,54 @@ record_unseen(const char *tag, const char *names)
 	PopActiveSnapshot();
 }
 
+/* One who may change such a setting, or who is the owner of the log. */
+static void
+record_grant(const char *tag, const char *what, const char *name,
+			 const RoleSpec *grantee)
+{
+	StringInfoData json;
+
+	al_event_begin(&json);
+	al_event_add(&json, "command_tag", tag);
+	al_event_add(&json, what, name);
+	al_event_add(&json, "role", grantee->roletype == ROLESPEC_PUBLIC ? "public" :
+				 get_rolespec_name(grantee));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	al_watch_record(CStringGetTextDatum("audit"),
+					CStringGetTextDatum("settings"),
+					CStringGetTextDatum(name), al_event_end(&json));
+	PopActiveSnapshot();
+}
+
+static void
+watch_grants(Node *node)
+{
+	ListCell   *lc;
+	ListCell   *to;
+
+	if (IsA(node, GrantStmt) &&
+		((GrantStmt *) node)->objtype == OBJECT_PARAMETER_ACL)
+	{
+		GrantStmt  *grant = (GrantStmt *) node;
+
+		foreach(lc, grant->objects)
+			if (is_watched(strVal(lfirst(lc))))
+				foreach(to, grant->grantees)
+					record_grant(grant->is_grant ? "GRANT" : "REVOKE", "setting",
+								 strVal(lfirst(lc)), lfirst(to));
+	}
+	else if (IsA(node, GrantRoleStmt))
+	{
+		GrantRoleStmt *grant = (GrantRoleStmt *) node;
+
+		foreach(lc, grant->granted_roles)
+			if (strcmp(lfirst_node(AccessPriv, lc)->priv_name, "audit_log_owner") == 0)
+				foreach(to, grant->grantee_roles)
+					record_grant(grant->is_grant ? "GRANT ROLE" : "REVOKE ROLE",
+								 "granted_role", "audit_log_owner", lfirst(to));
+	}
+}
+
 /*
  * The record is written after the command, which may refuse.  But the file
  * that ALTER SYSTEM has written keeps the change when the record fails; so it
@@ -261,6 +311,9 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		!creating_extension && !IsBinaryUpgrade &&
 		can_record(was_enabled || al_guc_enabled))
 		watch_event_triggers(node);
+	if ((IsA(node, GrantStmt) || IsA(node, GrantRoleStmt)) &&
+		!IsBinaryUpgrade && can_record(was_enabled || al_guc_enabled))
+		watch_grants(node);
 	/* The command may itself have switched them off. */
 	if ((unseen || is_unseen(node, context)) &&
 		can_record(was_enabled || al_guc_enabled))
