@@ -223,6 +223,7 @@ SET search_path = partitions;
 ALTER TABLE partitions_all.whole DETACH PARTITION partitions_all.two;
 SELECT table_name, exclude FROM audit.tracked_tables WHERE schema_name = 'partitions_all' ORDER BY table_name;
 BEGIN; INSERT INTO partitions_all.one VALUES (1, 'secret'); TABLE news; ROLLBACK;
+SELECT audit.disable_all('partitions_all');
 
 -- disable() leaves no trigger, on no partition
 SELECT audit.disable('sale'), audit.disable('thing');
