@@ -16,6 +16,8 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "commands/dbcommands.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -165,6 +167,30 @@ verifier_text(const AlNoteKey *key)
 }
 
 /*
+ * Refuses to replace the key of another ledger, which would sign with the new
+ * one although no record of its own has told of it.
+ */
+static void
+require_key_of_our_own(void)
+{
+	char	   *other = NULL;
+
+	SPI_connect();
+	if (SPI_execute("SELECT audit.key_shared_with()", true, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "could not look for another ledger with this key");
+	other = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (other)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the ledger of database \"%s\" has its key in file \"%s\" too",
+						other, al_guc_ledger_key),
+				 errhint("Copy the file and have one of them use the copy: ALTER DATABASE %s SET audit.ledger_key = ...",
+						 quote_identifier(get_database_name(MyDatabaseId)))));
+	SPI_finish();
+}
+
+/*
  * Makes the key that will replace the one in audit.ledger_key; the next
  * checkpoint is signed by both.  Returns its verifier key.
  */
@@ -190,6 +216,7 @@ al_custody_rotate_key(void)
 				 errhint("Set \"audit.ledger_key\" to the path where the key is to be.")));
 	require_ledger(al_ledger_last_generation(snapshot, &generation) &&
 				   al_ledger_last_block(snapshot, &block));
+	require_key_of_our_own();
 	path = al_signing_next_path();
 	/* One that no committed call knows of signs nothing. */
 	if (unlink(path) != 0 && errno != ENOENT)

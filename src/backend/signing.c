@@ -127,6 +127,17 @@ same_key(const AlPublicKey *a, const AlPublicKey *b)
 	return a_len == b_len && memcmp(a_der, b_der, a_len) == 0;
 }
 
+/* Has the key in a file nothing to do with those that have signed so far? */
+static bool
+is_stranger(const AlKnownKeys *known, AlKey *key)
+{
+	for (int i = 0; i < known->count; i++)
+		if (known->own[i] &&
+			same_key(known->keys[i].key, al_crypto_public_half(key)))
+			return false;
+	return has_own_ed25519(known);
+}
+
 /* The size at which a key of ours was replaced, under any name, or -1. */
 static int64
 replaced_at(const AlKnownKeys *known, AlKey *key)
@@ -176,6 +187,11 @@ al_signing_sign(Snapshot snapshot, const char *text, const AlBlock *block,
 		return false;
 	key = al_signing_hold(al_keyfiles_load_ledger(al_guc_ledger_key));
 	next = next_key(&known, generation);
+	if (key && is_stranger(&known, key))
+		ereport(WARNING,
+				(errmsg("another key is in file \"%s\" than the one that has signed the checkpoints before",
+						al_guc_ledger_key),
+				 errhint("Whoever verifies them does not trust it yet. Replace keys with audit.rotate_key(), and give each ledger a file of its own.")));
 	if (key && replaced_at(&known, key) >= 0)
 	{
 		if (next == NULL)

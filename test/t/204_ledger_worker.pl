@@ -138,6 +138,28 @@ chmod 0600, "$dir/ledger.pem";
 sql('SELECT pg_reload_conf()');
 eventually('SELECT waiting = 0 FROM audit.status', 'until it is put right');
 
+# Another ledger that a worker seals may have its key in the same file.  It is
+# not replaced under it; a key that was replaced so does not go unseen.
+{
+	$node->safe_psql('postgres', 'CREATE DATABASE second');
+	my (undef, undef, $err) = $node->psql('shop', "\\set VERBOSITY verbose\nSELECT audit.rotate_key()");
+	like($err, qr/ERROR:  55000: the ledger of database "second" has its key in file ".*" too\nHINT:  Copy the file .*ALTER DATABASE shop SET/, 'a key that two ledgers share is not replaced');
+	$node->safe_psql('postgres', "ALTER DATABASE second SET audit.ledger_key = '$dir/second.pem'");
+	my $before = sql('SELECT size FROM audit.status');
+	like(sql('SELECT audit.rotate_key()'), qr{/shop\+}, 'once each has one of its own, it is');
+	eventually("SELECT size > $before AND signatures = 2 FROM audit.status", 'and both keys sign');
+	is(sql('SELECT * FROM audit.verify_ledger()'), '', 'which fits');
+	my $from = -s $node->logfile;
+	system_or_bail('openssl', 'genpkey', '-quiet', '-algorithm', 'ED25519', '-out', "$dir/stranger.pem");
+	chmod 0600, "$dir/stranger.pem";
+	chown((stat "$dir/ledger.pem")[ 4, 5 ], "$dir/stranger.pem");
+	rename "$dir/ledger.pem", "$dir/kept.pem";
+	rename "$dir/stranger.pem", "$dir/ledger.pem";
+	sql('INSERT INTO things VALUES (30)');
+	$node->wait_for_log(qr/WARNING:  another key is in file ".*ledger.pem" than the one/, $from);
+	$node->safe_psql('postgres', 'DROP DATABASE second');
+}
+
 # A terminated worker comes back.
 my $pid = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'audit_log sealer' AND datname = 'shop'});
 sql("SELECT pg_terminate_backend($pid)");
