@@ -1,12 +1,49 @@
 \echo Use "CREATE EXTENSION audit_log" to load this file. \quit
 
 /*
+ * Whoever owns the schema could give another one its name, and a function or
+ * an operator in it could be called in the place of the server's.
+ */
+DO $$
+BEGIN
+	IF NOT (SELECT r.rolsuper
+			FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r
+				ON r.oid OPERATOR(pg_catalog.=) n.nspowner
+			WHERE n.nspname OPERATOR(pg_catalog.=) 'audit')
+		OR EXISTS (
+			SELECT FROM pg_catalog.pg_depend d
+			WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+				AND d.refobjid OPERATOR(pg_catalog.=) 'audit'::pg_catalog.regnamespace
+				AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_extension'::pg_catalog.regclass
+				/* Other extensions are a superuser's choice. */
+				AND NOT EXISTS (
+					SELECT FROM pg_catalog.pg_depend m
+					WHERE m.classid OPERATOR(pg_catalog.=) d.classid
+						AND m.objid OPERATOR(pg_catalog.=) d.objid
+						AND m.deptype OPERATOR(pg_catalog.=) 'e'))
+	THEN
+		RAISE EXCEPTION 'schema "audit" is in use'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Drop it, or rename it with what is in it.';
+	END IF;
+END
+$$;
+
+/*
  * The owner of the audit tables, and a group for those who may read them.
  * Neither can log in, and neither is removed with the extension: another
  * database of the cluster may use it too.
  */
 DO $$
 BEGIN
+	IF EXISTS (SELECT FROM pg_catalog.pg_roles
+			   WHERE rolname OPERATOR(pg_catalog.=) 'audit_log_owner' AND rolcanlogin)
+	THEN
+		RAISE EXCEPTION 'role "audit_log_owner" can log in'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'It is the name of the role that owns the audit tables.',
+				HINT = 'Rename the role, or ALTER ROLE audit_log_owner NOLOGIN.';
+	END IF;
 	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles
 				   WHERE rolname OPERATOR(pg_catalog.=) 'audit_log_owner')
 	THEN
@@ -1045,6 +1082,10 @@ DECLARE
 	attached regclass;
 	below record;
 BEGIN
+	IF to_regnamespace('audit') IS NULL THEN
+		RAISE EXCEPTION 'schema "audit" cannot be renamed'
+			USING ERRCODE = 'feature_not_supported';
+	END IF;
 	FOR command IN
 		SELECT c.*, cl.oid AS relid, cl.relname, n.nspname, t.tgname, t.tgfoid
 		FROM pg_event_trigger_ddl_commands() AS c
@@ -1143,7 +1184,7 @@ BEGIN
 	 */
 	FOR command IN
 		SELECT DISTINCT c.command_tag, c.object_type, c.object_identity,
-			coalesce(p.proname, v.relname, e.extname) AS name
+			coalesce(p.proname, v.relname, e.extname, s.nspname) AS name
 		FROM pg_event_trigger_ddl_commands() AS c
 			LEFT JOIN pg_proc p ON c.classid = 'pg_proc'::regclass AND p.oid = c.objid
 				AND (p.pronamespace = 'audit'::regnamespace
@@ -1155,8 +1196,10 @@ BEGIN
 				AND v.relnamespace = 'audit'::regnamespace AND v.relkind = 'v'
 			LEFT JOIN pg_extension e ON c.classid = 'pg_extension'::regclass AND e.oid = c.objid
 				AND e.extname = 'audit_log'
+			LEFT JOIN pg_namespace s ON c.classid = 'pg_namespace'::regclass AND s.oid = c.objid
+				AND s.nspname = 'audit'
 		WHERE NOT c.in_extension
-			AND coalesce(p.oid, v.oid, e.oid) IS NOT NULL
+			AND coalesce(p.oid, v.oid, e.oid, s.oid) IS NOT NULL
 	LOOP
 		PERFORM audit.log_ddl('audit', command.name::text, NULL,
 			json_build_object('command_tag', command.command_tag,
@@ -3422,6 +3465,34 @@ CREATE FUNCTION audit.new_generation(reason text) RETURNS integer
 REVOKE ALL ON FUNCTION audit.new_generation(text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.new_generation(text) IS
 	'lets the ledger go on under a new origin, after a restore that is meant';
+
+/*
+ * Another database that a worker seals and whose key is in the same file, as
+ * its own setting or the configuration says; those sealed by other means, or
+ * in another cluster, cannot be seen.
+ */
+CREATE FUNCTION audit.key_shared_with() RETURNS text
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT pg_catalog.min(d.datname::text)
+	FROM pg_catalog.regexp_split_to_table(
+			NULLIF(pg_catalog.current_setting('audit.ledger_database'), ''), ',') AS item,
+		pg_catalog.parse_ident(pg_catalog.btrim(item)) AS name
+		JOIN pg_catalog.pg_database d ON d.datname = name[1]
+	WHERE d.datname <> pg_catalog.current_database()
+		AND COALESCE((SELECT pg_catalog.substr(c, pg_catalog.length('audit.ledger_key=') + 1)
+					  FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) AS c
+					  WHERE s.setdatabase = d.oid AND s.setrole = 0
+						AND pg_catalog.starts_with(c, 'audit.ledger_key=')),
+					 (SELECT f.setting FROM pg_catalog.pg_file_settings f
+					  WHERE f.name = 'audit.ledger_key' AND f.error IS NULL
+					  ORDER BY f.seqno DESC LIMIT 1))
+			= pg_catalog.current_setting('audit.ledger_key');
+END;
+REVOKE ALL ON FUNCTION audit.key_shared_with() FROM PUBLIC;
+COMMENT ON FUNCTION audit.key_shared_with() IS
+	'another database that a worker seals with the key in the same file; null if there is none';
 
 CREATE FUNCTION audit.rotate_key() RETURNS text
 	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_rotate_key';

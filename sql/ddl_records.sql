@@ -74,6 +74,9 @@ BEGIN; ALTER EXTENSION audit_log DROP EVENT TRIGGER audit_log_sql_drop; DROP EVE
 BEGIN; ALTER FUNCTION audit.begin_request SET SCHEMA public; TABLE ddl; ROLLBACK;
 BEGIN; CREATE OR REPLACE VIEW audit.keys AS SELECT k.id, k.algorithm, k.public_key, k.first_use FROM audit.signing_keys k WHERE false; TABLE ddl; ROLLBACK;
 BEGIN; ALTER VIEW audit.keys RENAME TO other_keys; TABLE ddl; ROLLBACK;
+-- the schema may change hands, but not its name
+BEGIN; ALTER SCHEMA audit OWNER TO audit_log_owner; TABLE ddl; ROLLBACK;
+ALTER SCHEMA audit RENAME TO elsewhere;
 
 -- The table itself
 BEGIN; ALTER TABLE t ADD c int, DROP COLUMN a; TABLE ddl; ROLLBACK;

@@ -222,4 +222,24 @@ is(sql(q{SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p WHERE
 	AND prosecdef AND NOT coalesce(proconfig::text, '') ~ 'search_path=pg_catalog, pg_temp'}), '', 'every definer function has its search path');
 is(sql(q{SELECT string_agg(rolname, ', ') FROM pg_roles WHERE rolname LIKE 'audit_log%' AND (rolcanlogin OR rolsuper)}), '', 'no role of ours can log in');
 
+# Where somebody else has made the schema, or the role, the extension is not created.
+$node->safe_psql('postgres', 'CREATE DATABASE before OWNER owner');
+for my $case (
+	[ 'CREATE SCHEMA audit', 'DROP SCHEMA audit', 'of another owner' ],
+	[ 'CREATE SCHEMA audit; CREATE FUNCTION audit.f() RETURNS int LANGUAGE sql AS $$SELECT 1$$', 'ALTER SCHEMA audit OWNER TO CURRENT_USER; DROP FUNCTION audit.f()', 'that holds something' ])
+{
+	my ($made, $mended, $what) = @$case;
+	my (undef, undef, $err) = $node->psql('before', $made, extra_params => [ '-U', 'owner' ]);
+	is($err, '', "a schema $what is made");
+	$node->safe_psql('before', $mended =~ s/; DROP.*//r) if $mended =~ /^ALTER/;
+	(undef, undef, $err) = $node->psql('before', "\\set VERBOSITY verbose\nCREATE EXTENSION audit_log CASCADE");
+	like($err, qr/ERROR:  55000: schema "audit" is in use\n(?:.*\n)*?HINT:  Drop it/, '  and is not used');
+	$node->safe_psql('before', $mended);
+}
+$node->safe_psql('before', 'ALTER ROLE audit_log_owner LOGIN');
+like(($node->psql('before', 'CREATE EXTENSION audit_log CASCADE'))[2], qr/ERROR:  role "audit_log_owner" can log in/, 'an owner of the log that can log in is refused');
+$node->safe_psql('before', 'ALTER ROLE audit_log_owner NOLOGIN');
+$node->safe_psql('before', 'CREATE EXTENSION audit_log CASCADE');
+is($node->safe_psql('before', 'SELECT count(*) FROM audit.objects'), 0, 'an empty schema of a superuser will do');
+
 done_testing();
