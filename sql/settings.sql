@@ -52,7 +52,7 @@ RESET audit.ignore_tables;
 -- Keys.
 SELECT v, try_set('audit.payload_exclude', v) FROM unnest(ARRAY['', 'a', 'a.b.c', ' a , b ', 'a..b', '.a', 'a.', ',', 'ä.ö']) AS v;
 RESET audit.payload_exclude;
-SELECT v, try_set('audit.ignore_methods', v) FROM unnest(ARRAY['', 'get, Post', ',']) AS v;
+SELECT v, try_set('audit.ignore_methods', v) FROM unnest(ARRAY['', 'get, Post', ',', 'GET POST', 'GET,P(ST']) AS v;
 RESET audit.ignore_methods;
 
 -- Request ids: 128 characters, not bytes; no control characters.

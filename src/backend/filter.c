@@ -117,6 +117,33 @@ split_list(const char *value, KeepComma keep)
 
 /* ---------------------------------------------------------------- methods */
 
+/* A method is a token of RFC 9110, section 5.6.2. */
+static bool
+is_method(const char *text)
+{
+	static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return text[strspn(text, token)] == '\0';
+}
+
+bool
+al_filter_check_methods(char **newval, void **extra, GucSource source)
+{
+	List	   *items = split_list(*newval, KEEP_NONE);
+	ListCell   *lc;
+
+	foreach(lc, items)
+		if (!is_method(lfirst(lc)))
+		{
+			GUC_check_errdetail("\"%s\" is not an HTTP method.",
+								(char *) lfirst(lc));
+			GUC_check_errhint("Separate methods by commas.");
+			return false;
+		}
+	return true;
+}
+
 void
 al_filter_assign_methods(const char *newval, void *extra)
 {

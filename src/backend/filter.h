@@ -12,6 +12,8 @@ extern bool al_filter_request_ignored(const char *method, const char *path);
 extern bool al_filter_table_ignored(const char *schema, const char *table);
 
 /* Hooks of the settings; see guc.c. */
+extern bool al_filter_check_methods(char **newval, void **extra,
+									GucSource source);
 extern void al_filter_assign_methods(const char *newval, void *extra);
 extern bool al_filter_check_paths(char **newval, void **extra,
 								  GucSource source);

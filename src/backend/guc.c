@@ -235,7 +235,8 @@ assign_##name(type newval, void *extra) \
 ANNOUNCED_NUMBER(enabled, bool)
 ANNOUNCED_NUMBER(record_ttl, int)
 ANNOUNCED_NUMBER(ledger_heartbeat, int)
-ANNOUNCED_TEXT(ignore_methods, true, rooms->assign_methods(newval, extra))
+ANNOUNCED_TEXT(ignore_methods, rooms->check_methods(newval, extra, source),
+			   rooms->assign_methods(newval, extra))
 ANNOUNCED_TEXT(ignore_paths, rooms->check_paths(newval, extra, source),
 			   rooms->assign_paths(newval, extra))
 ANNOUNCED_TEXT(ignore_tables, rooms->check_tables(newval, extra, source),

@@ -42,6 +42,7 @@ extern uint64 al_guc_generation;
  */
 typedef struct AlGucHooks
 {
+	GucStringCheckHook check_methods;
 	GucStringAssignHook assign_methods;
 	GucStringCheckHook check_paths;
 	GucStringAssignHook assign_paths;

@@ -30,6 +30,7 @@ void
 _PG_init(void)
 {
 	static const AlGucHooks hooks = {
+		.check_methods = al_filter_check_methods,
 		.assign_methods = al_filter_assign_methods,
 		.check_paths = al_filter_check_paths,
 		.assign_paths = al_filter_assign_paths,
