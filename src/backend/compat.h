@@ -19,6 +19,9 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/tuplesort.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"				/* before, postgres.h had this */
+#endif
 
 /* The number of this backend's running top-level transaction. */
 #if PG_VERSION_NUM >= 170000

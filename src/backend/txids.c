@@ -8,6 +8,7 @@
 #include "access/transam.h"
 #include "fmgr.h"
 
+#include "compat.h"
 #include "txids.h"
 
 /* Could a snapshot with these running transactions see "txid"? */
