@@ -44,7 +44,7 @@ sub contents
 		SELECT t FROM audit.tracked_tables t ORDER BY 1;
 		SELECT tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2;
 		SELECT evtname, evtenabled FROM pg_event_trigger ORDER BY 1;
-		SELECT p.oid::regprocedure, proacl FROM pg_proc p WHERE pronamespace = 'audit'::regnamespace ORDER BY 1::text;
+		SELECT p.oid::regprocedure, proacl FROM pg_proc p WHERE pronamespace = 'audit'::regnamespace ORDER BY p.oid::regprocedure::text;
 		SELECT relname, relacl, relowner::regrole FROM pg_class WHERE relnamespace = 'audit'::regnamespace ORDER BY 1;
 		SELECT extname, extversion, (SELECT count(*) FROM pg_depend WHERE refobjid = e.oid AND deptype = 'e') FROM pg_extension e ORDER BY 1});
 }
