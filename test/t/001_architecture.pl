@@ -14,7 +14,8 @@ chdir "$FindBin::RealBin/../.." or die $!;
 # Rooms of src/backend from the ground up.  A file may include headers of lower
 # floors and its own, never one of its own floor.
 my @floors = (
-	[qw(compat ddl glue guard ids isotime txids utf8 virtual txidrange)],
+	[qw(compat)],
+	[qw(ddl glue guard ids isotime txids utf8 virtual txidrange)],
 	[qw(guc notetext findings keyfiles signature)],
 	[qw(keys filter exclude context)],
 	[qw(rowplan)],
