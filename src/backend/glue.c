@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "glue.h"
 
 /* Turns what src/core reports into an error; err may be NULL. */
