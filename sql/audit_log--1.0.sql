@@ -3492,7 +3492,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION audit.key_shared_with() FROM PUBLIC;
 COMMENT ON FUNCTION audit.key_shared_with() IS
-	'another database that a worker seals with the key in the same file; null if there is none';
+	'internal: another database that a worker seals with the key in the same file; null if there is none';
 
 CREATE FUNCTION audit.rotate_key() RETURNS text
 	LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audit_log_rotate_key';
