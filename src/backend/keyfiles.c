@@ -149,8 +149,8 @@ al_keyfiles_load(const char *path, AlKeyReader reader, AlKeyFileState *state,
 AlKey *
 al_keyfiles_load_ledger(const char *path)
 {
-	AlKeyFileState	state;
-	AlKeyFileProblem		problem;
+	AlKeyFileState state;
+	AlKeyFileProblem problem;
 	AlKey	   *key = al_keyfiles_load(path, al_crypto_load_ed25519_key,
 									   &state, &problem);
 

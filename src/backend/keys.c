@@ -112,8 +112,8 @@ al_keys_check_signing_key(char **newval, void **extra, GucSource source)
 {
 	static bool preloaded = false;	/* the postmaster checks files, too */
 	AlKey	   *key;
-	AlKeyFileState	state;
-	AlKeyFileProblem		problem;
+	AlKeyFileState state;
+	AlKeyFileProblem problem;
 	bool		refused = may_refuse(source);
 
 	if (process_shared_preload_libraries_in_progress)
@@ -173,8 +173,8 @@ AlKey *
 al_keys_current(void)
 {
 	struct stat st;
-	AlKeyFileState	state;
-	AlKeyFileProblem		problem;
+	AlKeyFileState state;
+	AlKeyFileProblem problem;
 
 	if (current && stat(al_guc_signing_key, &st) == 0)
 	{

@@ -19,10 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
-
 #include "bytes.h"
 #include "crypto_openssl.h"
 

@@ -3,10 +3,6 @@
  *
  * What the files crypto_*.c share; see crypto_openssl.h.
  */
-#include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/rsa.h>
-
 #include "crypto_openssl.h"
 
 static CRYPTO_ONCE fetch_once = CRYPTO_ONCE_STATIC_INIT;

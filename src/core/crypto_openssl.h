@@ -1,8 +1,8 @@
 /*
  * src/core/crypto_openssl.h
  *
- * What the files crypto_*.c share, and nobody else includes: they alone know
- * OpenSSL.
+ * OpenSSL, and what the files crypto_*.c share of it.  This is the only file
+ * that includes it, and they are the only ones that include this.
  *
  * OpenSSL's error queue belongs to the process.  Each function of these files
  * clears it before it calls anything that may fail and reads it at once; the
@@ -12,7 +12,19 @@
 #ifndef AUDIT_LOG_CRYPTO_OPENSSL_H
 #define AUDIT_LOG_CRYPTO_OPENSSL_H
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs7.h>
+#include <openssl/rsa.h>
+#include <openssl/sha.h>
+#include <openssl/ts.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
 
 #include "crypto.h"
 

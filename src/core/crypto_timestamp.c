@@ -9,13 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/pkcs7.h>
-#include <openssl/ts.h>
-#include <openssl/x509.h>
-#include <openssl/x509_vfy.h>
-
 #include "crypto_openssl.h"
 #include "crypto_timestamp.h"
 
