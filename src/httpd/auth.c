@@ -50,8 +50,12 @@ static bool
 parse_line(Token *token, const char *line)
 {
 	static const char blanks[] = " \t\r\n";
-	char	   *fields[] = {token->secret, token->identity.user_name,
-	token->identity.user_id, token->identity.workspace};
+	char	   *fields[] = {
+		token->secret,
+		token->identity.user_name,
+		token->identity.user_id,
+		token->identity.workspace
+	};
 	size_t		sizes[] = {MAX_TOKEN, AL_MAX_NAME, AL_MAX_NAME, AL_MAX_NAME};
 
 	memset(token, 0, sizeof(*token));
@@ -92,8 +96,7 @@ open_private(const char *file, char *why, size_t why_len)
 	}
 	if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 	{
-		snprintf(
-				 why, why_len,
+		snprintf(why, why_len,
 				 "token file \"%s\" must be a regular file that only its owner can read (chmod 600)",
 				 file);
 		fclose(in);
@@ -137,8 +140,7 @@ al_auth_load_tokens(const char *file, char *why, size_t why_len)
 	fclose(in);
 	if (!ok || n == 0)
 	{
-		snprintf(
-				 why, why_len,
+		snprintf(why, why_len,
 				 "token file \"%s\", line %d: expected a token of %d to %d characters, then user name, user id and workspace",
 				 file, lineno, MIN_TOKEN, MAX_TOKEN - 1);
 		free(found);
@@ -198,7 +200,7 @@ static void
 name_from_certificate(gnutls_session_t session, AlIdentity *identity)
 {
 	unsigned int n = 0;
-	const		gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
 	gnutls_x509_crt_t crt;
 	size_t		size = sizeof(identity->user_name);
 

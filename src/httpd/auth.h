@@ -21,9 +21,9 @@ typedef struct AlIdentity
 } AlIdentity;
 
 extern bool al_auth_load_tokens(const char *file, char *why, size_t why_len);
-extern bool
-			al_auth_check_token(const char *authorization, AlIdentity *identity);
-extern bool
-			al_auth_check_certificate(struct MHD_Connection *mhd, AlIdentity *identity);
+extern bool al_auth_check_token(const char *authorization,
+								AlIdentity *identity);
+extern bool al_auth_check_certificate(struct MHD_Connection *mhd,
+									  AlIdentity *identity);
 
 #endif							/* AUDIT_LOG_AUTH_H */

@@ -55,7 +55,7 @@ al_await_stopping(void)
 static bool
 has_gone(int client)
 {
-	struct pollfd fd = {.fd = client,.events = POLLRDHUP};
+	struct pollfd fd = {client, POLLRDHUP, 0};
 
 	return client >= 0 && poll(&fd, 1, 0) > 0;
 }
@@ -64,7 +64,9 @@ has_gone(int client)
 AlEnd
 al_await_needless(const AlAwait *await)
 {
-	if (al_await_stopping() > (await->purpose.record ? AL_STOP_WORK : AL_STOP_NOT))
+	AlStop		endured = await->purpose.record ? AL_STOP_WORK : AL_STOP_NOT;
+
+	if (al_await_stopping() > endured)
 		return AL_END_STOP;
 	return await->long_since && has_gone(await->purpose.client) ?
 		AL_END_GONE : AL_END_NOT;
@@ -133,8 +135,8 @@ wait_for(PGconn *conn, short events, AlAwait *await)
 	for (;;)
 	{
 		struct pollfd fds[] = {
-			{.fd = PQsocket(conn),.events = events},
-			{.fd = -1,.events = POLLRDHUP}
+			{PQsocket(conn), events, 0},
+			{-1, POLLRDHUP, 0}
 		};
 		int64_t		left = TICK;
 		int			ready;

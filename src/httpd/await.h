@@ -16,8 +16,8 @@
 /* For whom a statement runs, and so what ends it early. */
 typedef struct AlPurpose
 {
-	int			client;			/* the socket of who alone wants the result; -1:
-								 * it runs to its end */
+	int			client;			/* the socket of who alone wants the result;
+								 * -1: it runs to its end */
 	bool		record;			/* the last to be given up when we stop */
 } AlPurpose;
 
@@ -42,10 +42,11 @@ typedef struct AlAwait
 {
 	AlPurpose	purpose;
 	int64_t		until;			/* monotonic microseconds; 0: for ever */
-	AlEnd		end;			/* it was asked to end, which it may not have heard */
-	bool		long_since;		/* it waited so long that the client is looked at */
-	bool		spoilt;			/* a request to end what runs on the connection
-								 * is still under way, and may hit the next */
+	AlEnd		end;			/* why it was asked to end, heard or not */
+	bool		long_since;		/* so long that the client is looked at */
+	bool		spoilt;			/* a request to end what runs on the
+								 * connection is still under way, and may hit
+								 * the next */
 	bool		asked;			/* "canceller" runs */
 	pthread_t	canceller;
 } AlAwait;

@@ -25,13 +25,15 @@
 #define AL_HTTPD_VERSION "1.0"
 
 /* First segments of our own paths: no table may hide them. */
-static const char *const reserved[] = {"audit", "checkpoint", "tile",
-	"status", "live", "ready",
-"metrics", "favicon.ico"};
+static const char *const reserved[] = {
+	"audit", "checkpoint", "favicon.ico", "live", "metrics", "ready",
+	"status", "tile"
+};
 
 /* Schemas whose tables are never served as entities. */
-static const char *const forbidden[] = {"audit.", "pg_catalog.",
-"information_schema.", "pg_toast."};
+static const char *const forbidden[] = {
+	"audit.", "information_schema.", "pg_catalog.", "pg_toast."
+};
 
 enum
 {
@@ -89,7 +91,8 @@ static const struct option options[] = {
 	{"trusted-proxy", required_argument, NULL, OPT_TRUSTED_PROXY},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
-{NULL, 0, NULL, 0}};
+	{NULL, 0, NULL, 0}
+};
 
 static const char help[] =
 "audit_log_httpd serves the audit trail of a PostgreSQL database.\n"
@@ -134,8 +137,8 @@ static const char help[] =
 "The role must be in audit_log_api. / serves a page, /audit/objects and\n"
 "/audit/requests the records.\n";
 
-static void
-			fail(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
+static void fail(const char *format,...)
+			__attribute__((noreturn, format(printf, 1, 2)));
 
 static void
 fail(const char *format,...)
@@ -178,8 +181,7 @@ number(const char *flag, const char *text, int min, int max)
 bool
 al_config_parse_address(const char *text, unsigned char address[16])
 {
-	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0,
-	0, 0, 0, 0, 0xff, 0xff};
+	static const unsigned char mapped[12] = {[10] = 0xff,[11] = 0xff};
 
 	if (inet_pton(AF_INET6, text, address) == 1)
 		return true;
@@ -249,8 +251,7 @@ add_exposed(AlConfig *config, const char *text)
 		*equals = '\0';
 	dot = strchr(table, '.');
 	if (dot == NULL || dot == table || dot[1] == '\0')
-		fail(
-			 "--expose must name a table with its schema, as in public.consumers");
+		fail("--expose must name a table with its schema, as in public.consumers");
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		if (strncasecmp(table + (table[0] == '"'), forbidden[i],
 						strlen(forbidden[i]) - 1) == 0 &&
@@ -262,13 +263,11 @@ add_exposed(AlConfig *config, const char *text)
 	exposed->table = table;
 	exposed->path = copy(equals ? equals + 1 : dot + 1);
 	if (exposed->path[0] == '\0' || strpbrk(exposed->path, "/?#%\""))
-		fail(
-			 "--expose: \"%s\" cannot be a path; give one as in public.\"Odd/name\"=odd",
+		fail("--expose: \"%s\" cannot be a path; give one as in public.\"Odd/name\"=odd",
 			 exposed->path);
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (strcmp(exposed->path, reserved[i]) == 0)
-			fail(
-				 "--expose: /%s is a path of ours; give another, as in %s=my_%s",
+			fail("--expose: /%s is a path of ours; give another, as in %s=my_%s",
 				 reserved[i], table, reserved[i]);
 	if (al_config_table(config, exposed->path))
 		fail("--expose: two tables want /%s", exposed->path);
@@ -306,9 +305,10 @@ is_loopback(const struct sockaddr *address)
 static void
 set_listen(AlConfig *config, const char *text)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-		.ai_flags =
-	AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+	struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE
+	};
 	struct addrinfo *found;
 	char	   *host = copy(text);
 	char	   *colon = strrchr(host, ':');
@@ -469,12 +469,10 @@ check_together(const AlConfig *config)
 		fail("--tls-client-ca needs --tls-cert and --tls-key");
 	if (!config->loopback && config->token_file == NULL &&
 		config->tls_client_ca == NULL)
-		fail(
-			 "listening beyond this host needs --token-file or --tls-client-ca");
+		fail("listening beyond this host needs --token-file or --tls-client-ca");
 	/* the proxy that is trusted is the one that does TLS, then */
 	if (!config->loopback && config->tls_cert == NULL && config->nproxies == 0)
-		fail(
-			 "listening beyond this host needs --tls-cert and --tls-key, or a proxy that does TLS, named by --trusted-proxy");
+		fail("listening beyond this host needs --tls-cert and --tls-key, or a proxy that does TLS, named by --trusted-proxy");
 }
 
 void

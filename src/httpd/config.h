@@ -45,10 +45,10 @@ typedef struct AlConfig
 	int			idle_timeout;	/* seconds without a byte */
 	int			request_timeout;	/* seconds for one request to arrive or
 									 * one answer to leave */
-	int			queue_timeout;	/* milliseconds without a connection of the pool */
+	int			queue_timeout;	/* milliseconds, for one of the pool */
 	int			statement_timeout;	/* milliseconds; 0 = none */
 	int			connect_timeout;	/* seconds */
-	int			drain_timeout;	/* seconds for statements to end by themselves */
+	int			drain_timeout;	/* seconds for statements to end */
 	bool		durable_reads;	/* wait for the disk for records of reads */
 	bool		access_log;
 
@@ -69,8 +69,8 @@ typedef struct AlConfig
 
 extern void al_config_parse(AlConfig *config, int argc, char **argv);
 extern const char *al_config_table(const AlConfig *config, const char *path);
-extern bool
-			al_config_parse_address(const char *text, unsigned char address[16]);
+extern bool al_config_parse_address(const char *text,
+									unsigned char address[16]);
 extern bool al_config_trusts(const AlConfig *config, const char *address);
 
 #endif							/* AUDIT_LOG_CONFIG_H */

@@ -48,15 +48,14 @@ al_connection_socket(const AlConnection *connection)
 	return connection ? connection->fd : -1;
 }
 
-/* Begins the time for a request to arrive or an answer to leave, or stops it. */
+/* Begins, or stops, the time for a request to arrive or an answer to leave. */
 void
 al_connection_set_deadline(AlConnection *connection, bool on)
 {
+	int64_t		timeout = (int64_t) config->request_timeout * 1000000;
+
 	if (connection)
-		atomic_store(&connection->deadline,
-					 on ? al_clock_now() +
-					 (int64_t) config->request_timeout * 1000000
-					 : 0);
+		atomic_store(&connection->deadline, on ? al_clock_now() + timeout : 0);
 }
 
 /*

@@ -15,8 +15,8 @@
 typedef struct AlConnection AlConnection;
 
 extern void al_connection_init(const AlConfig *config);
-extern void
-			al_connection_notify(void *cls, struct MHD_Connection *mhd, void **state,
+extern void al_connection_notify(void *cls, struct MHD_Connection *mhd,
+								 void **state,
 								 enum MHD_ConnectionNotificationCode what);
 extern int	al_connection_socket(const AlConnection *connection);
 extern void al_connection_set_deadline(AlConnection *connection, bool on);

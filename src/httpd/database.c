@@ -26,6 +26,12 @@
 #define RETRY_AFTER 250000		/* microseconds between attempts to connect */
 #define RETAINED (4 * 1024 * 1024)	/* bytes, of a server process */
 
+/* What we ask the server for ourselves. */
+static const AlPurpose our_own = {
+	.client = -1,
+	.record = true
+};
+
 static const AlConfig *config;
 static atomic_llong next_attempt;	/* monotonic microseconds; 0: any time */
 
@@ -72,7 +78,7 @@ static bool
 set_session(PGconn *conn)
 {
 	char		sql[256];
-	AlAwait		await = {.purpose = {.client = -1,.record = true}};
+	AlAwait		await = {.purpose = our_own};
 	PGresult   *result;
 	bool		ok;
 
@@ -81,7 +87,8 @@ set_session(PGconn *conn)
 			 "SELECT length(repeat(repeat(' ', 1024), %d)); "
 			 "SET statement_timeout = %d; "
 			 "SET idle_in_transaction_session_timeout = %d",
-			 RETAINED / 1024, config->statement_timeout, config->statement_timeout);
+			 RETAINED / 1024, config->statement_timeout,
+			 config->statement_timeout);
 	result = PQsetnonblocking(conn, 1) == 0 && PQsendQuery(conn, sql) ?
 		al_await_result(conn, &await) : NULL;
 	ok = PQresultStatus(result) == PGRES_COMMAND_OK;
@@ -109,7 +116,7 @@ end_process(PGconn *conn, int process)
 			 " WHERE a.pid = %d AND a.usename = current_user", process);
 	for (;;)
 	{
-		AlAwait		await = {.purpose = {.client = -1,.record = true}};
+		AlAwait		await = {.purpose = our_own};
 		PGresult   *result = PQsendQuery(conn, sql) ?
 			al_await_result(conn, &await) : NULL;
 
@@ -126,8 +133,9 @@ static bool
 connect_now(AlDatabase *db)
 {
 	char		timeout[16];
-	const char *keywords[] = {"fallback_application_name", "client_encoding",
-	"connect_timeout", NULL};
+	const char *keywords[] = {
+		"fallback_application_name", "client_encoding", "connect_timeout", NULL
+	};
 	const char *values[] = {"audit_log_httpd", "UTF8", timeout, NULL};
 	PGconn	   *conn;
 
@@ -159,7 +167,7 @@ connect_now(AlDatabase *db)
 static bool
 is_stale(PGconn *conn)
 {
-	struct pollfd fd = {.fd = PQsocket(conn),.events = POLLIN};
+	struct pollfd fd = {PQsocket(conn), POLLIN, 0};
 
 	if (PQstatus(conn) != CONNECTION_OK)
 		return true;
@@ -173,12 +181,12 @@ static bool
 may_connect(void)
 {
 	int64_t		now = al_clock_now();
+	int64_t		after = now + (int64_t) config->connect_timeout * 1000000;
 	long long	due = atomic_load(&next_attempt);
 
 	return due == 0 ||
 		(now >= due &&
-		 atomic_compare_exchange_strong(&next_attempt, &due,
-										now + (int64_t) config->connect_timeout * 1000000));
+		 atomic_compare_exchange_strong(&next_attempt, &due, after));
 }
 
 static bool
@@ -255,7 +263,10 @@ PGresult *
 al_database_run(AlDatabase *db, const AlStatement *statement,
 				const AlArgs *args, AlPurpose purpose, AlLoss *loss)
 {
-	AlAwait		await = {.purpose = purpose,.long_since = db->waited_for};
+	AlAwait		await = {
+		.purpose = purpose,
+		.long_since = db->waited_for
+	};
 
 	for (int attempt = 0;; attempt++)
 	{

@@ -33,7 +33,8 @@ typedef enum AlLoss
 	AL_LOSS_NONE,
 	AL_LOSS_AWAY,				/* no connection: it did not run */
 	AL_LOSS_UNKNOWN,			/* the connection broke: it may have run */
-	AL_LOSS_GONE,				/* its client has gone: it was not run, or to no end */
+	AL_LOSS_GONE,				/* its client has gone: it did not run, or was
+								 * ended */
 	AL_LOSS_STOP				/* we stop: the same */
 } AlLoss;
 
@@ -43,8 +44,8 @@ typedef struct AlDatabase
 	bool		prepared[AL_MAX_STATEMENTS];
 	bool		waited_for;		/* who has it had to wait for it */
 	int			process;		/* of the server, at the other end */
-	int			lost;			/* the same, of the connection before, if it may
-								 * still be at work; 0: none */
+	int			lost;			/* the same, of the connection before, if it
+								 * may still be at work; 0: none */
 	bool		settled;		/* no such process is at work */
 	struct AlDatabase *next;	/* in the list of those that are free */
 } AlDatabase;

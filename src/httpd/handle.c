@@ -39,11 +39,10 @@ al_handle_begin(void *cls, const char *target, struct MHD_Connection *mhd)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	AlRequest  *request = al_request_make(mhd,
-										  info ? info->socket_context : NULL,
-										  target);
+	AlRequest  *request;
 
 	(void) cls;
+	request = al_request_make(mhd, info ? info->socket_context : NULL, target);
 	if (request == NULL)
 		return NULL;
 	atomic_fetch_add(&al_counters.requests, 1);
@@ -76,10 +75,15 @@ method_of(const char *name)
 	{
 		const char *name;
 		AlMethod	method;
-	}			methods[] = {{"GET", AL_GET}, {"HEAD", AL_HEAD},
-	{"POST", AL_POST}, {"PUT", AL_PUT},
-	{"PATCH", AL_PATCH}, {"DELETE", AL_DELETE},
-	{"OPTIONS", AL_OPTIONS}};
+	}			methods[] = {
+		{"GET", AL_GET},
+		{"HEAD", AL_HEAD},
+		{"POST", AL_POST},
+		{"PUT", AL_PUT},
+		{"PATCH", AL_PATCH},
+		{"DELETE", AL_DELETE},
+		{"OPTIONS", AL_OPTIONS}
+	};
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strcmp(methods[i].name, name) == 0)

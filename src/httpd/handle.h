@@ -13,10 +13,11 @@
 extern void al_handle_init(const AlConfig *config);
 extern void *al_handle_begin(void *cls, const char *target,
 							 struct MHD_Connection *mhd);
-extern enum MHD_Result
-			al_handle_request(void *cls, struct MHD_Connection *mhd, const char *url,
-							  const char *method, const char *version, const char *upload,
-							  size_t *upload_len, void **state);
+extern enum MHD_Result al_handle_request(void *cls, struct MHD_Connection *mhd,
+										 const char *url, const char *method,
+										 const char *version,
+										 const char *upload,
+										 size_t *upload_len, void **state);
 extern void al_handle_end(void *cls, struct MHD_Connection *mhd, void **state,
 						  enum MHD_RequestTerminationCode how);
 

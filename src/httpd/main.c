@@ -117,15 +117,14 @@ static void
 raise_file_limit(const AlConfig *config)
 {
 	struct rlimit limit;
-	rlim_t		want =
-		(rlim_t) config->max_connections + (rlim_t) config->pool_size + 64;
+	rlim_t		want = (rlim_t) config->max_connections +
+		(rlim_t) config->pool_size + 64;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
 		return;
 	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
-		fprintf(
-				stderr,
+		fprintf(stderr,
 				"audit_log_httpd: warning: the limit on open files is too low for %d connections\n",
 				config->max_connections);
 }
@@ -267,7 +266,8 @@ wait_at_most(int seconds)
 	while ((left = end - al_clock_now()) > 0)
 	{
 		struct timespec when = {
-			.tv_sec = left / 1000000,.tv_nsec = left % 1000000 * 1000
+			.tv_sec = left / 1000000,
+			.tv_nsec = left % 1000000 * 1000
 		};
 
 		if (sigtimedwait(&signals, NULL, &when) > 0)

@@ -16,9 +16,10 @@ append_metric(AlBuf *out, const char *name, const char *type, const char *what,
 {
 	char		line[512];
 
-	snprintf(
-			 line, sizeof(line),
-			 "# HELP audit_log_httpd_%s %s\n# TYPE audit_log_httpd_%s %s\naudit_log_httpd_%s %.17g\n",
+	snprintf(line, sizeof(line),
+			 "# HELP audit_log_httpd_%s %s\n"
+			 "# TYPE audit_log_httpd_%s %s\n"
+			 "audit_log_httpd_%s %.17g\n",
 			 name, what, name, type, name, value);
 	al_buf_append_str(out, line);
 }
@@ -28,8 +29,7 @@ append_answers(AlBuf *out)
 {
 	char		line[128];
 
-	al_buf_append_str(
-					  out,
+	al_buf_append_str(out,
 					  "# HELP audit_log_httpd_responses_total Answers by class of status.\n"
 					  "# TYPE audit_log_httpd_responses_total counter\n");
 	for (int i = 2; i < 6; i++)

@@ -27,10 +27,11 @@ al_page_answer(AlRequest *request)
 	const char *rest = (const char *) page;
 	const char *end = rest + sizeof(page);
 
-	/* The request's own id is random and new, which is what a nonce must be. */
-	snprintf(
-			 answer->nonce, sizeof(answer->nonce),
-			 "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+	/* the request's own id is random and new, as a nonce must be */
+	snprintf(answer->nonce, sizeof(answer->nonce),
+			 "default-src 'none'; script-src 'nonce-%s'; "
+			 "style-src 'nonce-%s'; connect-src 'self'; img-src data:; "
+			 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 			 request->id, request->id);
 	answer->policy = answer->nonce;
 	while (rest < end)

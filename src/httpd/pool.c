@@ -48,8 +48,10 @@ static AlDatabase *
 wait_in_line(int64_t end)
 {
 	Waiter		waiter = {0};
-	struct timespec when = {.tv_sec = end / 1000000,
-	.tv_nsec = end % 1000000 * 1000};
+	struct timespec when = {
+		.tv_sec = end / 1000000,
+		.tv_nsec = end % 1000000 * 1000
+	};
 	int			failed = 0;
 
 	pthread_cond_init(&waiter.called, &monotonic);

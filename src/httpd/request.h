@@ -73,10 +73,11 @@ typedef struct AlRequest
 {
 	struct MHD_Connection *mhd;
 	AlConnection *connection;
-	int			client;			/* its socket, while it is handled; -1: unknown */
+	int			client;			/* its socket, -1: unknown */
 	atomic_long *stage;			/* counter of where it is now */
 	struct AlRequest *next;		/* of those whose record is due */
-	atomic_int	references;		/* its connection, and its record when detached */
+	atomic_int	references;		/* of its connection, and of its record when
+								 * detached */
 
 	char		id[AL_REQUEST_ID_LENGTH + 1];
 	int64_t		started;		/* monotonic microseconds */

@@ -53,7 +53,8 @@ static const AlFailure failures[] = {
 	{"08", 503, AL_CODE_NONE, NULL, "The database is not available"},
 	{"53", 503, AL_CODE_NONE, NULL, "The database is short of resources"},
 	{"57P", 503, AL_CODE_NONE, NULL, "The database is not available"},
-{"", 500, AL_CODE_NONE, NULL, "An unexpected error occurred"}};
+	{"", 500, AL_CODE_NONE, NULL, "An unexpected error occurred"}
+};
 
 static const AlConfig *config;
 
@@ -160,8 +161,10 @@ al_respond_is_transient(const PGresult *result)
 static void
 explain_slow_list(const AlRequest *request, char *message, size_t size)
 {
-	static const char *const walked[] = {"dao_name", "operation", "method",
-	"status", "rbac_user_name", "workspace", "hide"};
+	static const char *const walked[] = {
+		"dao_name", "operation", "method", "status", "rbac_user_name",
+		"workspace", "hide"
+	};
 	char		list[128] = "";
 
 	for (size_t i = 0; i < sizeof(walked) / sizeof(walked[0]); i++)
@@ -184,9 +187,9 @@ al_respond_failure(AlRequest *request, const PGresult *result)
 	const char *detail = field(result, PG_DIAG_MESSAGE_DETAIL);
 	const AlFailure *failure = failures;
 	char		message[1024];
+	size_t		len;
 
-	while (strncmp(sqlstate, failure->sqlstate, strlen(failure->sqlstate)) !=
-		   0)
+	while (strncmp(sqlstate, failure->sqlstate, strlen(failure->sqlstate)) != 0)
 		failure++;
 	snprintf(message, sizeof(message), "%s%s%s",
 			 failure->message ? failure->message : primary,
@@ -197,8 +200,8 @@ al_respond_failure(AlRequest *request, const PGresult *result)
 								   request->work == AL_WORK_HISTOGRAM))
 		explain_slow_list(request, message, sizeof(message));
 	/* a cut in the middle of a character would not be JSON */
-	for (size_t len = strlen(message);
-		 len > 0 && !al_uri_is_utf8(message, len);)
+	len = strlen(message);
+	while (len > 0 && !al_uri_is_utf8(message, len))
 		message[--len] = '\0';
 	if (result && failure->status != 409 && failure->status != 400)
 		al_diag("request %s: %s: %s", request->id, sqlstate, primary);
@@ -289,8 +292,9 @@ write_access_log(const AlRequest *request, size_t len, int64_t duration)
 static void
 add_allow(struct MHD_Response *response, unsigned int methods)
 {
-	static const char *const names[] = {"GET", "HEAD", "POST", "PUT",
-	"PATCH", "DELETE", "OPTIONS"};
+	static const char *const names[] = {
+		"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
+	};
 	char		list[64] = "";
 
 	for (int i = 0; i < 7; i++)
@@ -345,8 +349,9 @@ al_respond_send(AlRequest *request)
 	int64_t		duration = al_clock_now() - request->started;
 	size_t		len = request->method == AL_HEAD ? 0 : answer->len;
 
-	response = MHD_create_response_from_buffer(
-											   answer->len, (void *) answer->body, MHD_RESPMEM_PERSISTENT);
+	response = MHD_create_response_from_buffer(answer->len,
+											   (void *) answer->body,
+											   MHD_RESPMEM_PERSISTENT);
 	if (response == NULL)
 		return MHD_NO;
 	add_headers(response, request);

@@ -21,12 +21,12 @@ typedef enum AlCode
 } AlCode;
 
 extern void al_respond_init(const AlConfig *config);
-extern void
-			al_respond_error(AlRequest *request, unsigned int status, const char *message);
+extern void al_respond_error(AlRequest *request, unsigned int status,
+							 const char *message);
 extern void al_respond_failure(AlRequest *request, const PGresult *result);
 extern void al_respond_result(AlRequest *request, PGresult *result);
-extern void
-			al_respond_text(AlRequest *request, unsigned int status, const char *type);
+extern void al_respond_text(AlRequest *request, unsigned int status,
+							const char *type);
 extern void al_respond_allow(AlRequest *request, unsigned int methods);
 extern bool al_respond_is_transient(const PGresult *result);
 extern enum MHD_Result al_respond_send(AlRequest *request);

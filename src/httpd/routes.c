@@ -38,15 +38,19 @@ static const Route routes[] = {
 	{"audit/log", AL_GET, AL_WORK_EXPORT, NULL},
 	{"audit/checkpoint", AL_GET, AL_WORK_CHECKPOINT, NULL},
 	{"checkpoint", AL_GET, AL_WORK_CHECKPOINT, NULL},
-{"audit/proof/*", AL_GET, AL_WORK_PROOF, NULL}};
+	{"audit/proof/*", AL_GET, AL_WORK_PROOF, NULL}
+};
 
-/* The rest of the path says which; tlog-tiles asks for it beside /checkpoint. */
+/* The rest of the path says which; tlog-tiles wants it beside /checkpoint. */
 static const Route tile = {"", AL_GET, AL_WORK_TILE, NULL};
 
-static const Route entities = {"", AL_GET | AL_POST, AL_WORK_READ_ENTITY,
-NULL};
-static const Route entity = {"", AL_GET | AL_PATCH | AL_PUT | AL_DELETE,
-AL_WORK_READ_ENTITY, NULL};
+/* An exposed table, and a row of it. */
+static const Route entities = {
+	"", AL_GET | AL_POST, AL_WORK_READ_ENTITY, NULL
+};
+static const Route entity = {
+	"", AL_GET | AL_PATCH | AL_PUT | AL_DELETE, AL_WORK_READ_ENTITY, NULL
+};
 
 static const AlConfig *config;
 

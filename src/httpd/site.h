@@ -11,7 +11,7 @@
 
 #include "config.h"
 
-extern bool
-			al_site_is_ours(const AlConfig *config, struct MHD_Connection *mhd);
+extern bool al_site_is_ours(const AlConfig *config,
+							struct MHD_Connection *mhd);
 
 #endif							/* AUDIT_LOG_SITE_H */

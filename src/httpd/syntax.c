@@ -14,6 +14,9 @@
 
 #include "syntax.h"
 
+static const AlFault no_fault = {0};
+static const AlFault malformed_line = {400, "Malformed request line", true};
+
 /* What must be there once, or at most once. */
 typedef struct Heads
 {
@@ -88,6 +91,14 @@ is_longer(const char *length, size_t limit)
 	return false;
 }
 
+static AlFault
+fault(unsigned int status, const char *message)
+{
+	AlFault		result = {status, message, false};
+
+	return result;
+}
+
 AlFault
 al_syntax_check(const AlConfig *config, struct MHD_Connection *mhd,
 				const char *target, const char *version)
@@ -96,24 +107,23 @@ al_syntax_check(const AlConfig *config, struct MHD_Connection *mhd,
 	Heads		heads = {0};
 
 	if (strchr(target, ' '))
-		return (AlFault) {400, "Malformed request line", true};
+		return malformed_line;
 	if (strlen(target) > config->max_header)
-		return (AlFault) {414, "Request target too long", false};
+		return fault(414, "Request target too long");
 	if (header_size(mhd) > config->max_header)
-		return (AlFault) {431, "Request header too large", false};
+		return fault(431, "Request header too large");
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, look_at_header, &heads);
 	if (heads.odd_name)
-		return (AlFault) {400, "A header has a malformed name", false};
+		return fault(400, "A header has a malformed name");
 	if (heads.hosts > 1 || (modern && heads.hosts == 0))
-		return (AlFault) {400, "There must be one Host header", false};
+		return fault(400, "There must be one Host header");
 	if (heads.lengths + heads.encodings > 1)
-		return (AlFault) {400,
-			"There may be one Content-Length, or one Transfer-Encoding",
-			false};
+		return fault(400,
+					 "There may be one Content-Length, or one Transfer-Encoding");
 	if (heads.encoding &&
 		(!modern || strcasecmp(heads.encoding, "chunked") != 0))
-		return (AlFault) {501, "Transfer-Encoding can only be chunked", false};
+		return fault(501, "Transfer-Encoding can only be chunked");
 	if (heads.length && is_longer(heads.length, config->max_body))
-		return (AlFault) {413, "Request body too large", false};
-	return (AlFault) {0};
+		return fault(413, "Request body too large");
+	return no_fault;
 }

@@ -27,8 +27,8 @@ typedef struct AlParams
 
 extern bool al_uri_is_utf8(const char *text, size_t len);
 extern bool al_uri_decode(char *text, bool plus);
-extern bool
-			al_uri_parse_params(AlParams *params, const char *text, size_t len);
+extern bool al_uri_parse_params(AlParams *params, const char *text,
+								size_t len);
 extern const char *al_uri_param(const AlParams *params, const char *name);
 extern void al_uri_free_params(AlParams *params);
 extern void al_uri_encode(AlBuf *out, const char *text);

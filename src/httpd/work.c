@@ -1,8 +1,8 @@
 /*
  * src/httpd/work.c
  *
- * What the database does for a request: one SQL statement that makes the answer
- * and writes the request's record, in one round trip and one transaction.
+ * What the database does for a request: one SQL statement that makes the
+ * answer and writes the request's record, in one round trip and transaction.
  *
  * So a change and the record of the request that made it are there together
  * or not at all.  When the statement fails, its record is written by a
@@ -50,7 +50,7 @@
  */
 typedef struct Call
 {
-	AlStatement statement;
+	const char *sql;
 	bool		table;
 	bool		key;
 	const char *const *params;	/* ends with NULL */
@@ -59,16 +59,18 @@ typedef struct Call
 } Call;
 
 static const char *const objects_params[] = {
-	"size", "offset", "before", "after",
-	"count", "request_id", "rbac_user_name", "workspace",
-"dao_name", "entity_key", "operation", NULL};
+	"size", "offset", "before", "after", "count", "request_id",
+	"rbac_user_name", "workspace", "dao_name", "entity_key", "operation", NULL
+};
 static const char *const requests_params[] = {
 	"size", "offset", "before", "after", "count", "request_id",
-"rbac_user_name", "workspace", "method", "status", "hide", NULL};
+	"rbac_user_name", "workspace", "method", "status", "hide", NULL
+};
 static const char *const histogram_params[] = {
 	"stream", "before", "after", "buckets", "request_id",
 	"rbac_user_name", "workspace", "dao_name", "entity_key", "operation",
-"method", "status", "hide", NULL};
+	"method", "status", "hide", NULL
+};
 static const char *const entities_params[] = {"size", "offset", NULL};
 static const char *const verify_params[] = {"ids", NULL};
 static const char *const export_params[] = {"from", "size", NULL};
@@ -76,67 +78,80 @@ static const char *const export_params[] = {"from", "size", NULL};
 static const char plain_text[] = "text/plain; charset=utf-8";
 
 static const Call calls[] = {
-	[AL_WORK_RECORD] = {.statement = {AL_WORK_RECORD,
-			"SELECT audit.api_log(" LOG_ARGS
-	", $13)"}},
-	[AL_WORK_OUTCOME] = {.statement = {AL_WORK_OUTCOME,
-	"SELECT audit.api_outcome($1)"}},
-	[AL_WORK_LIST_OBJECTS] =
-	{.statement =
-		{AL_WORK_LIST_OBJECTS,
-			ANSWER(
-				   "api_list('objects', $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, NULL, NULL, NULL, $24)")},
+	[AL_WORK_RECORD] = {
+		.sql = "SELECT audit.api_log(" LOG_ARGS ", $13)"
+	},
+	[AL_WORK_OUTCOME] = {
+		.sql = "SELECT audit.api_outcome($1)"
+	},
+	[AL_WORK_LIST_OBJECTS] = {
+		.sql = ANSWER("api_list('objects', $13, $14, $15, $16, $17, $18, "
+					  "$19, $20, $21, $22, $23, NULL, NULL, NULL, $24)"),
 		.params = objects_params,
-	.self = true},
-	[AL_WORK_LIST_REQUESTS] =
-	{.statement =
-		{AL_WORK_LIST_REQUESTS,
-			ANSWER(
-				   "api_list('requests', $13, $14, $15, $16, $17, $18, $19, $20, NULL, NULL, NULL, $21, $22, $23, $24)")},
+		.self = true
+	},
+	[AL_WORK_LIST_REQUESTS] = {
+		.sql = ANSWER("api_list('requests', $13, $14, $15, $16, $17, $18, "
+					  "$19, $20, NULL, NULL, NULL, $21, $22, $23, $24)"),
 		.params = requests_params,
-	.self = true},
-	[AL_WORK_ONE_OBJECT] = {.statement = {AL_WORK_ONE_OBJECT,
-	ANSWER("api_object($13)")},
-	.key = true},
-	[AL_WORK_ONE_REQUEST] = {.statement = {AL_WORK_ONE_REQUEST,
-	ANSWER("api_request($13)")},
-	.key = true},
-	[AL_WORK_HISTOGRAM] =
-	{.statement =
-		{AL_WORK_HISTOGRAM,
-			ANSWER(
-				   "api_histogram($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)")},
-	.params = histogram_params},
-	[AL_WORK_LEDGER] = {.statement = {AL_WORK_LEDGER, ANSWER("api_status()")}},
-	[AL_WORK_VERIFY] = {.statement = {AL_WORK_VERIFY,
-	ANSWER("api_verify($13)")},
-	.params = verify_params},
-	[AL_WORK_EXPORT] = {.statement = {AL_WORK_EXPORT,
-	ANSWER("api_export($13, $14)")},
-	.params = export_params},
-	[AL_WORK_CHECKPOINT] = {.statement = {AL_WORK_CHECKPOINT,
-	BYTES("api_checkpoint()")},
-	.type = plain_text},
-	[AL_WORK_PROOF] = {.statement = {AL_WORK_PROOF, BYTES("api_proof($13)")},
-	.key = true,
-	.type = plain_text},
-	[AL_WORK_TILE] = {.statement = {AL_WORK_TILE, BYTES("api_tile($13)")},
+		.self = true
+	},
+	[AL_WORK_ONE_OBJECT] = {
+		.sql = ANSWER("api_object($13)"),
+		.key = true
+	},
+	[AL_WORK_ONE_REQUEST] = {
+		.sql = ANSWER("api_request($13)"),
+		.key = true
+	},
+	[AL_WORK_HISTOGRAM] = {
+		.sql = ANSWER("api_histogram($13, $14, $15, $16, $17, $18, $19, "
+					  "$20, $21, $22, $23, $24, $25)"),
+		.params = histogram_params
+	},
+	[AL_WORK_LEDGER] = {
+		.sql = ANSWER("api_status()")
+	},
+	[AL_WORK_VERIFY] = {
+		.sql = ANSWER("api_verify($13)"),
+		.params = verify_params
+	},
+	[AL_WORK_EXPORT] = {
+		.sql = ANSWER("api_export($13, $14)"),
+		.params = export_params
+	},
+	[AL_WORK_CHECKPOINT] = {
+		.sql = BYTES("api_checkpoint()"),
+		.type = plain_text
+	},
+	[AL_WORK_PROOF] = {
+		.sql = BYTES("api_proof($13)"),
 		.key = true,
-	.type = "application/octet-stream"},
-	[AL_WORK_READ_ENTITY] =
-	{.statement = {AL_WORK_READ_ENTITY,
-	ANSWER("api_read($13, $14, $15, $16, $17)")},
-	.table = true,
-	.key = true,
-	.params = entities_params,
-	.self = true},
+		.type = plain_text
+	},
+	[AL_WORK_TILE] = {
+		.sql = BYTES("api_tile($13)"),
+		.key = true,
+		.type = "application/octet-stream"
+	},
+	[AL_WORK_READ_ENTITY] = {
+		.sql = ANSWER("api_read($13, $14, $15, $16, $17)"),
+		.table = true,
+		.key = true,
+		.params = entities_params,
+		.self = true
+	},
 	[AL_WORK_WRITE_ENTITY] = {
-		.statement = {AL_WORK_WRITE_ENTITY,
-			"SELECT a.status, a.body FROM audit.api_write(" LOG_ARGS
-", $13, $14, $15, $16, $17) a"}}};
+		.sql = "SELECT a.status, a.body FROM audit.api_write("
+		LOG_ARGS ", $13, $14, $15, $16, $17) a"
+	}
+};
 
 /* A record wants to be written, whoever still listens. */
-static const AlPurpose for_the_record = {.client = -1,.record = true};
+static const AlPurpose for_the_record = {
+	.client = -1,
+	.record = true
+};
 
 static const AlConfig *config;
 
@@ -154,6 +169,15 @@ void
 al_work_init(const AlConfig *with)
 {
 	config = with;
+}
+
+static PGresult *
+run_call(AlDatabase *db, AlWork work, const AlArgs *args, AlPurpose purpose,
+		 AlLoss *loss)
+{
+	AlStatement statement = {work, calls[work].sql};
+
+	return al_database_run(db, &statement, args, purpose, loss);
 }
 
 static const char *
@@ -326,8 +350,8 @@ write_record(AlDatabase *db, const AlRequest *request, unsigned int status,
 					 retried || attempt > 0);
 		snprintf(number, sizeof(number), "%u", status);
 		al_database_arg(&scratch.args, number);
-		result = al_database_run(db, &calls[AL_WORK_RECORD].statement,
-								 &scratch.args, for_the_record, &loss);
+		result = run_call(db, AL_WORK_RECORD, &scratch.args, for_the_record,
+						  &loss);
 		ok = result != NULL && succeeded(result);
 		if (result != NULL && !ok)
 			al_diag("request %s has no record: %s", request->id,
@@ -355,13 +379,10 @@ find_outcome(AlDatabase *db, AlRequest *request)
 
 	al_database_arg(&args, request->id);
 	if (al_database_reconnect(db) && al_database_is_settled(db))
-		result =
-			al_database_run(db, &calls[AL_WORK_OUTCOME].statement, &args,
-							for_the_record, &loss);
+		result = run_call(db, AL_WORK_OUTCOME, &args, for_the_record, &loss);
 	if (result == NULL || !succeeded(result))
 	{
-		snprintf(
-				 message, sizeof(message),
+		snprintf(message, sizeof(message),
 				 "The database went away; whether the change was made tells the record of request %s, if there is one",
 				 request->id);
 		al_respond_error(request, 503, message);
@@ -369,8 +390,7 @@ find_outcome(AlDatabase *db, AlRequest *request)
 	}
 	else if (!PQgetisnull(result, 0, 0))
 	{
-		al_respond_error(
-						 request, 200,
+		al_respond_error(request, 200,
 						 "The change was made, but its answer was lost with the database connection");
 		request->answer.status = (unsigned int) atoi(PQgetvalue(result, 0, 0));
 	}
@@ -409,8 +429,7 @@ run_work(AlDatabase *db, AlRequest *request, bool retried, AlLoss *loss)
 	add_log_args(&scratch, request, writes || config->durable_reads, retried);
 	add_work_args(&scratch, request);
 	if (is_complete(&scratch, request))
-		result = al_database_run(db, &calls[request->work].statement,
-								 &scratch.args, purpose, loss);
+		result = run_call(db, request->work, &scratch.args, purpose, loss);
 	else
 	{
 		al_diag("request %s: out of memory", request->id);
@@ -480,8 +499,7 @@ al_work_execute(AlDatabase *db, AlRequest *request)
 								"application/json; charset=utf-8");
 			}
 			else
-				al_respond_error(
-								 request, 503,
+				al_respond_error(request, 503,
 								 "The database is not available, or takes no records");
 			break;
 		default:
