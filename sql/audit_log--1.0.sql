@@ -381,11 +381,41 @@ REVOKE ALL ON FUNCTION audit.trigger_columns(text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.trigger_columns(text[], text) IS
 	'internal: the columns that an option in the arguments of a capture trigger names; null if it cannot be read';
 
+/*
+ * Some columns of a table, and the generated ones that are computed from them,
+ * by the table or a partition of it: they are hidden together.
+ */
+CREATE FUNCTION audit.hidden_columns(target oid, names text[]) RETURNS text[]
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT names OPERATOR(pg_catalog.||) ARRAY(
+		SELECT DISTINCT g.attname::text COLLATE "C"
+		FROM (SELECT target AS relid
+			  UNION
+			  SELECT p.relid FROM pg_catalog.pg_partition_tree(target::pg_catalog.regclass) AS p) AS m
+			JOIN pg_catalog.pg_attribute g ON g.attrelid = m.relid
+				AND g.attgenerated <> '' AND NOT g.attisdropped
+			JOIN pg_catalog.pg_attrdef e
+				ON e.adrelid = g.attrelid AND e.adnum = g.attnum
+			JOIN pg_catalog.pg_depend d
+				ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid
+					AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+					AND d.refobjid = g.attrelid
+			JOIN pg_catalog.pg_attribute a
+				ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+		WHERE a.attname::text = ANY (names) AND g.attname::text <> ALL (names)
+		ORDER BY 1);
+END;
+REVOKE ALL ON FUNCTION audit.hidden_columns(oid, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION audit.hidden_columns(oid, text[]) IS
+	'internal: some columns of a table, and the generated ones that are computed from them';
+
 CREATE VIEW audit.tracked_tables AS
 	SELECT n.nspname AS schema_name,
 		c.relname AS table_name,
-		a.exclude,
-		a.mask,
+		audit.hidden_columns(c.oid, a.exclude) AS exclude,
+		audit.hidden_columns(c.oid, a.mask) AS mask,
 		'skip_unchanged' = ANY (a.args) AS skip_unchanged,
 		t.tgenabled = 'A' AS record_applied,
 		t.tgenabled <> 'D' AS enabled,
@@ -1903,7 +1933,8 @@ GRANT EXECUTE ON FUNCTION audit.recorded_as(regclass),
 	TO audit_log_reader;
 GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
 	audit.record(audit.requests), audit.verify(json), audit.trigger_args(oid),
-	audit.trigger_option(text[], text), audit.trigger_columns(text[], text)
+	audit.trigger_option(text[], text), audit.trigger_columns(text[], text),
+	audit.hidden_columns(oid, text[])
 	TO audit_log_reader;
 
 /* --------------------------------------------------------------- comments */

@@ -11,11 +11,15 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/transam.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
+#include "nodes/nodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -319,10 +323,58 @@ names_hold(List *names, const char *name)
 	return false;
 }
 
+/* The numbers of the columns that are to be left out, and to be masked. */
+static void
+find_hidden(TupleDesc tupdesc, List *exclude, List *mask,
+			Bitmapset **excluded, Bitmapset **masked)
+{
+	TupleConstr *constr = tupdesc->constr;
+
+	*excluded = NULL;
+	*masked = NULL;
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
+		const char *name = NameStr(att->attname);
+
+		if (att->attisdropped)
+			continue;
+		if (names_hold(exclude, name) || al_exclude_column(name))
+			*excluded = bms_add_member(*excluded, att->attnum);
+		if (names_hold(mask, name))
+			*masked = bms_add_member(*masked, att->attnum);
+	}
+
+	/*
+	 * A generated column shows what it is made of.  PostgreSQL lets none be
+	 * made of another one, nor of the whole row.
+	 */
+	for (int i = 0; constr && i < constr->num_defval; i++)
+	{
+		AttrDefault *made = &constr->defval[i];
+		Bitmapset  *of = NULL;
+		int			x = -1;
+
+		if (!TupleDescAttr(tupdesc, made->adnum - 1)->attgenerated)
+			continue;
+		pull_varattnos(stringToNode(made->adbin), 1, &of);
+		while ((x = bms_next_member(of, x)) >= 0)
+		{
+			int			attnum = x + FirstLowInvalidHeapAttributeNumber;
+
+			if (attnum > 0 && bms_is_member(attnum, *excluded))
+				*excluded = bms_add_member(*excluded, made->adnum);
+			if (attnum > 0 && bms_is_member(attnum, *masked))
+				*masked = bms_add_member(*masked, made->adnum);
+		}
+	}
+}
+
 /*
  * Plans the rows of a relation, in a memory context of its own below the
  * current one.  Columns in "exclude" and those that audit.payload_exclude
  * names are left out and named in "removed"; those in "mask" print as AL_MASK.
+ * So are generated columns that are computed from them.
  */
 AlRowPlan *
 al_rowplan_make(TupleDesc tupdesc, List *exclude, List *mask,
@@ -333,24 +385,26 @@ al_rowplan_make(TupleDesc tupdesc, List *exclude, List *mask,
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	AlRowPlan  *plan = palloc0(sizeof(AlRowPlan));
+	Bitmapset  *excluded;
+	Bitmapset  *masked;
 
 	plan->context = context;
 	plan->columns = palloc0(sizeof(AlColumnPlan) * Max(tupdesc->natts, 1));
+	find_hidden(tupdesc, exclude, mask, &excluded, &masked);
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
 		AlColumnPlan *column = &plan->columns[plan->ncolumns];
-		const char *name = NameStr(att->attname);
 
 		if (att->attisdropped)
 			continue;
-		if (names_hold(exclude, name) || al_exclude_column(name))
+		if (bms_is_member(att->attnum, excluded))
 		{
-			al_exclude_add_name(removed, name);
+			al_exclude_add_name(removed, NameStr(att->attname));
 			continue;
 		}
 		plan_column(plan, column, att);
-		column->masked = names_hold(mask, name);
+		column->masked = bms_is_member(att->attnum, masked);
 		if (!column->masked)
 			plan->guard = Max(plan->guard, column->type->guard);
 		plan->ncolumns++;

@@ -41,7 +41,7 @@ sub same
 
 SKIP:
 {
-	skip 'version 17', 6 if $node->pg_version < 17;
+	skip 'version 17', 7 if $node->pg_version < 17;
 
 	sql(q{
 		CREATE TABLE p (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
@@ -64,6 +64,14 @@ SKIP:
 	is(sql(q{SELECT entity ->> 'details' FROM audit.objects WHERE operation = 'ddl' AND dao_name = 'g'}), '["OTHER","b",""]', '  and that has a record');
 	$node->psql($db, "COPY g (id, a) FROM STDIN WITH (ON_ERROR ignore);\n7\t7\nx\t8\n9\t9\n\\.\n");
 	is(same('g', 't.id::text'), '3|3', 'COPY that passes over what it cannot read');
+	sql(q{
+		CREATE TABLE h (id int, a text, b text, c text GENERATED ALWAYS AS (upper(a)) STORED) PARTITION BY LIST (id);
+		CREATE TABLE h_1 PARTITION OF h FOR VALUES IN (1);
+		CREATE TABLE h_2 PARTITION OF h (c GENERATED ALWAYS AS (upper(b))) FOR VALUES IN (2);
+		SELECT audit.enable('h', mask => '{b}')});
+	is(records("INSERT INTO h VALUES (1, 'shown', 'hidden'), (2, 'shown', 'hidden')") . "\n" . sql(q{SELECT mask FROM audit.tracked_tables WHERE table_name = 'h'}),
+		lines('create h_1 {"id":1,"a":"shown","b":"***","c":"SHOWN"}', 'create h_2 {"id":2,"a":"shown","b":"***","c":"***"}', '{b,c}'),
+		'each partition hides what it computes from a masked column');
 }
 
 SKIP:
