@@ -122,10 +122,10 @@ fill_shared_columns(AlBatch *batch)
 static AlBatch *
 create_batch(int depth)
 {
-	/* A statement's is freed where it is closed; another's may be left behind. */
-	MemoryContext context = AllocSetContextCreate(depth < 0 ? CurTransactionContext :
-												  TopTransactionContext,
-												  "audit_log batch",
+	/* a statement's is freed where it is closed; another's may be left over */
+	MemoryContext parent = depth < 0 ? CurTransactionContext :
+		TopTransactionContext;
+	MemoryContext context = AllocSetContextCreate(parent, "audit_log batch",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	AlBatch    *batch = palloc(sizeof(AlBatch));

@@ -236,9 +236,13 @@ truncated_above(Relation rel)
 		command = GetCurrentCommandId(false);
 	}
 	if (rel->rd_rel->relispartition)
+	{
 		foreach(lc, get_partition_ancestors(RelationGetRelid(rel)))
+		{
 			if (list_member_oid(truncated, lfirst_oid(lc)))
 				return true;
+		}
+	}
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	truncated = lappend_oid(truncated, RelationGetRelid(rel));
 	MemoryContextSwitchTo(old);

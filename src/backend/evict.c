@@ -71,8 +71,10 @@ evict(Oid database)
 
 	if (pid == 0 || kill(pid, SIGTERM) != 0)
 		return;
-	for (int waited = 0; waited < PATIENCE_MS && BackendPidGetProc(pid); waited += POLL_MS)
+	for (int waited = 0; waited < PATIENCE_MS; waited += POLL_MS)
 	{
+		if (BackendPidGetProc(pid) == NULL)
+			break;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT |
 						 WL_EXIT_ON_PM_DEATH, POLL_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
@@ -112,8 +114,12 @@ wanted_database(Node *node)
 				castNode(RenameStmt, node)->subname : NULL;
 		case T_AlterDatabaseStmt:
 			foreach(lc, castNode(AlterDatabaseStmt, node)->options)
-				if (strcmp(lfirst_node(DefElem, lc)->defname, "tablespace") == 0)
+			{
+				DefElem    *option = lfirst_node(DefElem, lc);
+
+				if (strcmp(option->defname, "tablespace") == 0)
 					return castNode(AlterDatabaseStmt, node)->dbname;
+			}
 			return NULL;
 		case T_CreatedbStmt:
 			foreach(lc, castNode(CreatedbStmt, node)->options)

@@ -25,8 +25,8 @@
 #include "expired.h"
 #include "store.h"
 
-#define PROBE_ENTRIES 2			/* index entries that tell whether all are dead */
-#define NEAR_ENOUGH (100 * (TimestampTz) 1000)	/* us, in the search for expired */
+#define PROBE_ENTRIES 2			/* index entries that tell for all after them */
+#define NEAR_ENOUGH (100 * (TimestampTz) 1000)	/* us, in al_expired_find() */
 
 /* The first two columns of both streams are the id and the transaction. */
 static bool

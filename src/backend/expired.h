@@ -25,7 +25,7 @@ typedef struct AlPurgeTask
 typedef struct AlPurgeResult
 {
 	int			deleted;
-	TimestampTz next_due;		/* first expiry not reached; DT_NOEND: none seen */
+	TimestampTz next_due;		/* first expiry not reached, or DT_NOEND */
 	TimestampTz position;		/* where to go on */
 	bool		exhausted;		/* nothing expired was left behind it */
 	TimestampTz held_back;		/* first expiry that "may" refused; DT_NOEND */

@@ -134,6 +134,7 @@ al_filter_check_methods(char **newval, void **extra, GucSource source)
 	ListCell   *lc;
 
 	foreach(lc, items)
+	{
 		if (!is_method(lfirst(lc)))
 		{
 			GUC_check_errdetail("\"%s\" is not an HTTP method.",
@@ -141,6 +142,7 @@ al_filter_check_methods(char **newval, void **extra, GucSource source)
 			GUC_check_errhint("Separate methods by commas.");
 			return false;
 		}
+	}
 	return true;
 }
 
@@ -166,8 +168,10 @@ method_ignored(const char *method)
 		MemoryContextSwitchTo(old);
 	}
 	foreach(lc, methods)
+	{
 		if (pg_strcasecmp(lfirst(lc), method) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -391,12 +395,14 @@ al_filter_check_tables(char **newval, void **extra, GucSource source)
 	ListCell   *lc;
 
 	foreach(lc, items)
+	{
 		if (parse_table(lfirst(lc)) == NULL)
 		{
 			GUC_check_errdetail("\"%s\" is not of the form table or schema.table.",
 								(char *) lfirst(lc));
 			return false;
 		}
+	}
 	return true;
 }
 

@@ -52,7 +52,7 @@ void
 al_ids_start(AlIdSequence *ids, TimestampTz at)
 {
 	int64		unix_us = at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-	USECS_PER_DAY;
+		USECS_PER_DAY;
 	uint64		ms = unix_us / 1000;
 	uint64		fraction = (unix_us % 1000) * 4096 / 1000;
 	uint64		start;
@@ -81,7 +81,7 @@ void
 al_ids_request_id(char *id)
 {
 	static const char alphabet[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 	int			n = 0;
 
 	while (n < AL_REQUEST_ID_SIZE)

@@ -91,8 +91,8 @@ audit_log_wait_sealed(PG_FUNCTION_ARGS)
 {
 	Interval   *timeout = PG_GETARG_INTERVAL_P(1);
 	int64		ms = timeout->time / 1000 +
-	(timeout->day + (int64) timeout->month * DAYS_PER_MONTH) *
-	(USECS_PER_DAY / 1000);
+		(timeout->day + (int64) timeout->month * DAYS_PER_MONTH) *
+		(USECS_PER_DAY / 1000);
 
 	/* In microseconds it must fit into 64 bits as well. */
 	ms = Min(ms, PG_INT64_MAX / 1000);

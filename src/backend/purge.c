@@ -79,7 +79,7 @@ static struct
 	TimestampTz moved_at;		/* see al_ledger_moved_at() */
 }			ledger;
 
-static TimestampTz warned = DT_NOBEGIN;	/* when it was last said */
+static TimestampTz warned = DT_NOBEGIN; /* when it was last said */
 
 /* What was seen may be a block of the transaction that is rolled back. */
 static void
@@ -193,8 +193,13 @@ warn_if_stopped(TimestampTz now)
 static void
 sweep(AlStream stream, Progress *p)
 {
-	AlPurgeTask task = {.from = p->swept,.until = p->position - 1,
-		.limit = PURGE_EXTRA,.visits = SWEEP_VISITS,.count_dead = true};
+	AlPurgeTask task = {
+		.from = p->swept,
+		.until = p->position - 1,
+		.limit = PURGE_EXTRA,
+		.visits = SWEEP_VISITS,
+		.count_dead = true
+	};
 	AlPurgeResult result;
 
 	al_expired_delete(stream, &task, is_sealed, &result);
@@ -268,7 +273,11 @@ int64
 al_purge_all(AlStream stream, int64 limit)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	AlPurgeTask task = {.from = DT_NOBEGIN,.until = now,.visits = INT_MAX};
+	AlPurgeTask task = {
+		.from = DT_NOBEGIN,
+		.until = now,
+		.visits = INT_MAX
+	};
 	int64		deleted = 0;
 	AlPurgeResult result;
 

@@ -55,7 +55,7 @@ typedef struct Field
 	const char *key;			/* with a comma, quotes and a colon */
 	int			key_len;
 	FieldKind	kind;
-	AttrNumber	column;			/* of the table; 0: derived, see fields_of_columns() */
+	AttrNumber	column;			/* of the table; 0: it has none */
 } Field;
 
 #define FIELD(name, kind, column) \
@@ -113,7 +113,7 @@ static const Field request_fields[] =
 	FIELD("occurred_at", FIELD_TIME, AL_REQUEST_OCCURRED_AT),
 };
 
-static const struct
+typedef struct Stream
 {
 	const Field *fields;
 	int			nfields;
@@ -121,7 +121,9 @@ static const struct
 	AttrNumber	expire;
 	AttrNumber	key_id;
 	AttrNumber	signature;
-}			streams[] =
+} Stream;
+
+static const Stream streams[] =
 {
 	{object_fields, lengthof(object_fields), AL_OBJECT_OCCURRED_AT,
 	AL_OBJECT_EXPIRE, AL_OBJECT_KEY_ID, AL_OBJECT_SIGNATURE},

@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-
 #include "checkpoint.h"
 #include "glue.h"
 #include "guc.h"

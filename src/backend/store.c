@@ -263,8 +263,9 @@ al_store_open(AlStream stream)
 }
 
 /*
- * Lets the BRIN index on txid know what the pages hold that came since the last
- * call; until then it names them all.
+ * Lets the BRIN index on txid know what the pages hold that came since the
+ * last call; until then it names them all.
+ *
  * VACUUM would do it too, but comes seldom to a table that only grows.  When
  * it is at work, or anything else that holds its lock, nothing is done: this
  * must neither wait for it nor stop it.
@@ -275,8 +276,8 @@ al_store_summarize(AlStream stream)
 	static BlockNumber ranges_seen[AL_STREAMS];
 	Relation	rel = al_tables_open(stream);
 	Oid			relid = RelationGetRelid(rel);
-	Oid			index_oid = al_tables_find_range_index(rel,
-														   al_tables[stream].txid);
+	AttrNumber	txid = al_tables[stream].txid;
+	Oid			index_oid = al_tables_find_range_index(rel, txid);
 	BlockNumber ranges = 0;
 	Oid			user;
 	int			security;

@@ -93,7 +93,7 @@ AlStatus
 al_storedtree_fetch(void *arg, unsigned level, uint64_t first, unsigned count,
 					AlHash *hashes, AlError *err)
 {
-	AlStoredTree  *tree = arg;
+	AlStoredTree *tree = arg;
 	int			offset = first % AL_MERKLE_TILE_WIDTH;
 
 	if (level > 0)

@@ -40,7 +40,7 @@ al_tables_find(AlStream stream)
 {
 	Oid			namespace = get_namespace_oid("audit", true);
 	Oid			relid = OidIsValid(namespace) ?
-	get_relname_relid(al_tables[stream].name, namespace) : InvalidOid;
+		get_relname_relid(al_tables[stream].name, namespace) : InvalidOid;
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,

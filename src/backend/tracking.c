@@ -92,6 +92,7 @@ void
 al_tracking_init(void)
 {
 	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+
 	/*
 	 * A schema's name is part of a record; a cast to json changes a row, and
 	 * its function may be replaced by one of another language.
@@ -433,8 +434,10 @@ al_tracking_get(Relation rel, Trigger *trigger)
 
 	if (unlikely(trackings == NULL))
 	{
-		HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(Kept)};
+		HASHCTL		ctl = {0};
 
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(Kept);
 		trackings = hash_create("audit_log tracked tables", 64, &ctl,
 								HASH_ELEM | HASH_BLOBS);
 	}

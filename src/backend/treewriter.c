@@ -88,7 +88,7 @@ finish_bundle(AlTreeWriter *writer)
 static AlStatus
 add_node(void *arg, unsigned level, uint64_t index, const AlHash *hash)
 {
-	AlTreeWriter	   *writer = arg;
+	AlTreeWriter *writer = arg;
 	MemoryContext old = MemoryContextSwitchTo(writer->context);
 	Datum		values[AL_NODE_COLUMNS];
 	bool		nulls[AL_NODE_COLUMNS] = {false};

@@ -56,7 +56,7 @@ static char *
 time_text(int64 unix_us)
 {
 	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-	USECS_PER_DAY;
+		USECS_PER_DAY;
 
 	return pstrdup(timestamptz_to_str(unix_us - epoch));
 }

@@ -104,8 +104,8 @@ run(void (*step) (void), const char *activity, MemoryContext context,
 		StartTransactionCommand();
 
 		/*
-		 * Every writer would look like one that changes what we have read, and
-		 * fail where the server's default is to be serializable.
+		 * Every writer would look like one that changes what we have read,
+		 * and fail where the server's default is to be serializable.
 		 */
 		XactIsoLevel = XACT_READ_COMMITTED;
 		/* What sessions may do by default is not meant for it. */

@@ -27,7 +27,8 @@
 /* Bytes before the seed in the PrivateKeyInfo of an Ed25519 key, RFC 8410 */
 static const uint8_t ed25519_prefix[] = {
 	0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
-	0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+	0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20
+};
 
 #define AL_ED25519_SEED_LEN 32
 #define AL_ED25519_DER_LEN (sizeof(ed25519_prefix) + AL_ED25519_SEED_LEN)
@@ -51,7 +52,8 @@ import_rsa(const AlKeyFile *file)
 		OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
 		OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
 		OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
-		OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+		OSSL_PKEY_PARAM_RSA_COEFFICIENT1
+	};
 	BIGNUM	   *numbers[AL_RSA_PARTS] = {NULL};
 	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 	OSSL_PARAM *params = NULL;

@@ -30,7 +30,8 @@ al_crypto_timestamp_request(const uint8_t digest[AL_SHA256_LEN],
 	static const uint8_t head[] = {
 		0x30, 0x39, 0x02, 0x01, 0x01,	/* version 1 */
 		0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
-		0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};	/* SHA-256 */
+		0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20	/* SHA-256 */
+	};
 	static const uint8_t tail[] = {0x01, 0x01, 0xff};	/* certReq */
 
 	memcpy(request, head, sizeof(head));
@@ -70,7 +71,8 @@ refused(const TS_STATUS_INFO *info, long status, AlError *err)
 {
 	static const char *const names[] = {
 		"granted", "granted with changes", "rejection", "waiting",
-		"revocation warning", "revoked"};
+		"revocation warning", "revoked"
+	};
 	const STACK_OF(ASN1_UTF8STRING) *texts = TS_STATUS_INFO_get0_text(info);
 	char		said[121] = "";
 

@@ -21,7 +21,7 @@
 #include "status.h"
 
 #define AL_NOTE_DASH "\xe2\x80\x94 "	/* begins a signature line: U+2014 */
-#define AL_NOTE_PLAIN_DASH "- "	/* in its place where text cannot hold it */
+#define AL_NOTE_PLAIN_DASH "- " /* in its place where text cannot hold it */
 #define AL_NOTE_KEY_ID_LEN 4
 #define AL_NOTE_NAME_MAX 255	/* bytes of the name of a key of ours */
 #define AL_NOTE_MAX_LINES 100	/* signature lines of one note */

@@ -44,8 +44,8 @@ struct AlRedactRules
 	uint64_t	key_lengths;	/* bit min(length, 63): some step has it */
 	uint32_t	names;			/* offset of Name[name_count] */
 	uint32_t	name_count;
-	uint32_t	steps;			/* offset of Step[step_mask + 1], a hash
-								 * table with linear probing */
+	uint32_t	steps;			/* offset of Step[step_mask + 1], a hash table
+								 * with linear probing */
 	uint32_t	step_mask;
 	uint32_t	nodes;			/* next free node number */
 	uint32_t	text;			/* next free byte for names */

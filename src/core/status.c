@@ -9,7 +9,7 @@
 #include "status.h"
 
 AlStatus
-al_status_fail(AlError *err, AlStatus status, const char *format, ...)
+al_status_fail(AlError *err, AlStatus status, const char *format,...)
 {
 	va_list		args;
 

@@ -30,7 +30,7 @@ typedef struct AlError
  * that a failing function can end with one statement.
  */
 extern AlStatus al_status_fail(AlError *err, AlStatus status,
-							   const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+							   const char *format,...)
+			__attribute__((format(printf, 3, 4)));
 
 #endif							/* AUDIT_LOG_STATUS_H */

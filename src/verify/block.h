@@ -35,8 +35,8 @@ typedef struct AlBlock
 	AlTxids		txids;
 } AlBlock;
 
-extern AlStatus
-			al_block_read(const char *line, size_t len, AlBlock *block, AlError *err);
+extern AlStatus al_block_read(const char *line, size_t len, AlBlock *block,
+							  AlError *err);
 extern size_t al_block_text_len(const AlBlock *block);
 extern bool al_block_sees(const AlBlock *block, uint64_t txid);
 extern void al_block_free(AlBlock *block);

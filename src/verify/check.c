@@ -66,10 +66,10 @@ load_entry(Check *c)
 		return status;
 	status = al_entry_read(&c->reader, line, len, &c->entry, &reason);
 	if (status != AL_OK)
-		return al_status_fail(
-							  c->err, status,
+		return al_status_fail(c->err, status,
 							  "an exported leaf cannot be read: %s; it begins with \"%.*s\"",
-							  reason.reason, (int) (len < 60 ? len : 60), line);
+							  reason.reason, (int) (len < 60 ? len : 60),
+							  line);
 	return AL_OK;
 }
 
@@ -80,7 +80,8 @@ static void
 check_order(Check *c, const AlBlock *previous, const AlBlock *block)
 {
 	const AlEntry *entry = &c->entry;
-	bool		early = previous->number > 0 && al_block_sees(previous, entry->txid);
+	bool		early = previous->number > 0 &&
+		al_block_sees(previous, entry->txid);
 
 	if (early || !al_block_sees(block, entry->txid))
 		al_report_finding(c->report, "moved", (int64_t) entry->leaf, entry->id,
@@ -130,8 +131,8 @@ check_leaf(Check *c, const AlBlock *previous, const AlBlock *block)
 	{
 		/* That record comes before its turn. */
 		if (c->records.generation != block->generation)
-			al_report_finding(
-							  c->report, "generation", (int64_t) c->entry.leaf, NULL,
+			al_report_finding(c->report, "generation", (int64_t) c->entry.leaf,
+							  NULL,
 							  "generation %" PRId64 " does not begin with its record",
 							  block->generation);
 	}
@@ -238,7 +239,7 @@ check_root(Check *c, const AlBlock *block)
 	return AL_OK;
 }
 
-/* When the ledger was taken up in another cluster, ids tell what was before. */
+/* Where the ledger moved to another cluster, ids tell what was before. */
 static void
 note_move(Check *c, const AlBlock *previous, const AlBlock *block)
 {
@@ -281,12 +282,13 @@ check_blocks(Check *c, AlBlock **last, AlBlock **other)
 	AlError		reason = {{0}};
 	AlStatus	status;
 
-	while ((status = c->source->next_block(c->source, &line, &len, c->err)) ==
-		   AL_OK &&
-		   line != NULL)
+	for (;;)
 	{
 		AlBlock    *block = *other;
 
+		status = c->source->next_block(c->source, &line, &len, c->err);
+		if (status != AL_OK || line == NULL)
+			return status;
 		status = al_block_read(line, len, block, &reason);
 		if (status != AL_OK)
 			return al_status_fail(c->err, status,
@@ -298,7 +300,6 @@ check_blocks(Check *c, AlBlock **last, AlBlock **other)
 		*other = *last;
 		*last = block;
 	}
-	return status;
 }
 
 static AlStatus
@@ -329,13 +330,13 @@ check_end(Check *c, const AlBlock *last)
 static void
 say_result(const Check *c, const AlBlock *last)
 {
-	al_report_say(
-				  c->report,
+	al_report_say(c->report,
 				  "%" PRIu64 " leaves in %" PRIu64 " blocks: %" PRIu64
 				  " records, %" PRIu64 " expired, %" PRIu64 " erased; %" PRIu64
 				  " signed checkpoints, %" PRIu64 " record signatures verified%s",
-				  last->size, c->blocks, c->records.present, c->records.expired,
-				  c->records.erased, c->notes->signed_notes, c->records.signatures,
+				  last->size, c->blocks, c->records.present,
+				  c->records.expired, c->records.erased,
+				  c->notes->signed_notes, c->records.signatures,
 				  c->report->findings == 0 ? "; no findings" : "");
 	if (c->notes->own_signed && c->notes->before_signed > 0)
 		al_report_say(c->report,
@@ -375,13 +376,13 @@ static AlStatus
 prepare(Check *c)
 {
 	int64_t		now = (int64_t) time(NULL) * 1000000;
+	int64_t		apart = llabs(c->source->now - now);
 
 	c->records.now = now + CLOCK_SLACK;
-	if (c->source->now != 0 && llabs(c->source->now - now) > CLOCK_SLACK)
-		return al_status_fail(
-							  c->err, AL_FAILED,
+	if (c->source->now != 0 && apart > CLOCK_SLACK)
+		return al_status_fail(c->err, AL_FAILED,
 							  "the clocks of the server and of this machine differ by %lld s, so expiry cannot be judged",
-							  (long long) (llabs(c->source->now - now) / 1000000));
+							  (long long) (apart / 1000000));
 	c->nodes = calloc(1, sizeof(AlNodes));
 	if (c->source->stored_next)
 		c->presence = calloc(1, sizeof(AlPresence));

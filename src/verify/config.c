@@ -22,13 +22,13 @@ static const struct option options[] = {
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
-{NULL, 0, NULL, 0}};
+	{NULL, 0, NULL, 0}
+};
 
 static void
 print_help(void)
 {
-	fputs(
-		  "audit_log_verify verifies the ledger of an audit log from outside the server.\n"
+	fputs("audit_log_verify verifies the ledger of an audit log from outside the server.\n"
 		  "\n"
 		  "Usage:\n"
 		  "  audit_log_verify --key=KEY [OPTION]... [CONNINFO]\n"

@@ -22,39 +22,26 @@
 
 /* In canonical order. */
 static const char *const object_data[] = {
-	"application_name", "client_ip",
-	"dao_name", "db_role",
-	"db_user", "entity",
-	"entity_key", "key_id",
-	"old_values", "operation",
-	"partition_name", "rbac_user_id",
-	"rbac_user_name", "removed_from_entity",
-	"request_id", "request_source",
-	"schema_name", "signature",
-"workspace", NULL};
-static const char *const request_data[] = {"client_ip",
-	"db_user",
-	"duration_ms",
-	"key_id",
-	"method",
-	"path",
-	"payload",
-	"rbac_user_id",
-	"rbac_user_name",
-	"removed_from_payload",
-	"request_id",
-	"request_source",
-	"signature",
-	"status",
-	"user_agent",
-	"workspace",
-NULL};
+	"application_name", "client_ip", "dao_name", "db_role", "db_user",
+	"entity", "entity_key", "key_id", "old_values", "operation",
+	"partition_name", "rbac_user_id", "rbac_user_name",
+	"removed_from_entity", "request_id", "request_source", "schema_name",
+	"signature", "workspace", NULL
+};
+static const char *const request_data[] = {
+	"client_ip", "db_user", "duration_ms", "key_id", "method", "path",
+	"payload", "rbac_user_id", "rbac_user_name", "removed_from_payload",
+	"request_id", "request_source", "signature", "status", "user_agent",
+	"workspace", NULL
+};
 
 /* Members that are not in data. */
 static const char *const object_rest[] = {
-"id", "txid", "occurred_at", "request_timestamp", "ttl", NULL};
-static const char *const request_rest[] = {"id", "occurred_at",
-"request_timestamp", "ttl", NULL};
+	"id", "txid", "occurred_at", "request_timestamp", "ttl", NULL
+};
+static const char *const request_rest[] = {
+	"id", "occurred_at", "request_timestamp", "ttl", NULL
+};
 
 bool
 al_entry_id_bytes(const char *id, uint8_t bytes[16])
@@ -123,21 +110,20 @@ days(int year, int month, int day)
 static bool
 same_time(const char *text, int64_t seconds)
 {
-	int			year,
-				month,
-				day,
-				hour,
-				minute,
-				second;
+	int			year;
+	int			month;
+	int			day;
+	int			hour;
+	int			minute;
+	int			second;
 	char		micros[7];
 	char		end;
 
 	return sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6[0-9]%c", &year, &month,
 				  &day, &hour, &minute, &second, micros, &end) == 8 &&
 		end == 'Z' && strlen(text) == 27 &&
-		days(year, month, day) * 86400 + hour * 3600 + minute * 60 +
-		second ==
-		seconds;
+		seconds == days(year, month, day) * 86400 +
+		hour * 3600 + minute * 60 + second;
 }
 
 static bool
@@ -260,8 +246,8 @@ read_record(AlEntryReader *reader, const AlField *record, AlEntry *entry,
 	entry->present = entry->consistent = true;
 	entry->record = line->json + record->value.start;
 	entry->record_len = record->value.end - record->value.start;
-	status =
-		al_fields_read(&entry->fields, entry->record, entry->record_len, err);
+	status = al_fields_read(&entry->fields, entry->record, entry->record_len,
+							err);
 	if (status != AL_OK)
 		return status;
 	if (!objects && !al_fields_is(line, "stream", "requests"))

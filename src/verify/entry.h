@@ -45,8 +45,8 @@ typedef struct AlEntryReader
 
 extern AlStatus al_entry_read(AlEntryReader *reader, const char *line,
 							  size_t len, AlEntry *entry, AlError *err);
-extern AlStatus
-			al_entry_leaf_hash(AlSha256 *sha, const AlEntry *entry, AlHash *hash);
+extern AlStatus al_entry_leaf_hash(AlSha256 *sha, const AlEntry *entry,
+								   AlHash *hash);
 extern bool al_entry_id_bytes(const char *id, uint8_t bytes[16]);
 extern void al_entry_free(AlEntryReader *reader);
 

@@ -32,17 +32,17 @@ typedef struct AlFields
 	AlField		fields[AL_FIELDS_MAX];
 } AlFields;
 
-extern AlStatus
-			al_fields_read(AlFields *fields, const char *json, size_t len, AlError *err);
+extern AlStatus al_fields_read(AlFields *fields, const char *json, size_t len,
+							   AlError *err);
 extern const AlField *al_fields_find(const AlFields *fields, const char *key);
 
 /* False: the member is missing, or not of that kind. */
-extern bool
-			al_fields_text(const AlFields *fields, const char *key, AlBuf *out);
-extern bool
-			al_fields_is(const AlFields *fields, const char *key, const char *text);
-extern bool
-			al_fields_number(const AlFields *fields, const char *key, int64_t *number);
+extern bool al_fields_text(const AlFields *fields, const char *key,
+						   AlBuf *out);
+extern bool al_fields_is(const AlFields *fields, const char *key,
+						 const char *text);
+extern bool al_fields_number(const AlFields *fields, const char *key,
+							 int64_t *number);
 extern bool al_fields_bytes(const AlFields *fields, const char *key,
 							void *bytes, size_t len);
 

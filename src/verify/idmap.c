@@ -35,9 +35,10 @@ find(const AlIdMap *map, const uint8_t id[16])
 static bool
 make_room(AlIdMap *map)
 {
-	AlIdMap		larger = {NULL, map->room ? map->room * 2 : FIRST_ROOM,
-	map->count};
+	AlIdMap		larger = {0};
 
+	larger.room = map->room ? map->room * 2 : FIRST_ROOM;
+	larger.count = map->count;
 	larger.entries = calloc(larger.room, sizeof(AlIdEntry));
 	if (larger.entries == NULL)
 		return false;

@@ -1,7 +1,7 @@
 /*
  * src/verify/idmap.h
  *
- * A bounded set of record ids, each with a leaf and an expiry.
+ * A bounded set of record ids, each with what is known of the record.
  */
 #ifndef AUDIT_LOG_IDMAP_H
 #define AUDIT_LOG_IDMAP_H
@@ -15,10 +15,12 @@
 typedef struct AlIdEntry
 {
 	uint8_t		id[16];
+	bool		used;
+	/* the rest is the caller's */
+	bool		found;
 	int64_t		leaf;
 	int64_t		expire;
-	bool		used;
-	bool		found;			/* the caller's */
+	uint64_t	txid;
 } AlIdEntry;
 
 typedef struct AlIdMap

@@ -47,8 +47,8 @@ typedef struct Live
 static AlStatus
 fail_connection(AlError *err, const PGconn *connection)
 {
-	AlStatus	status =
-		al_status_fail(err, AL_FAILED, "%.240s", PQerrorMessage(connection));
+	AlStatus	status = al_status_fail(err, AL_FAILED, "%.240s",
+										PQerrorMessage(connection));
 
 	for (char *p = err->reason; *p; p++)
 		if (*p == '\n')
@@ -96,15 +96,15 @@ run(PGconn *connection, const char *statement, ExecStatusType expected,
 static AlStatus
 connect_to(const char *conninfo, PGconn **connection, AlError *err)
 {
-	const char *keywords[] = {"dbname", "client_encoding",
-	"fallback_application_name", NULL};
+	const char *keywords[] = {
+		"dbname", "client_encoding", "fallback_application_name", NULL
+	};
 	const char *values[] = {conninfo, "UTF8", "audit_log_verify", NULL};
 
 	*connection = PQconnectdbParams(keywords, values, 1);
 	if (PQstatus(*connection) != CONNECTION_OK)
 		return fail_connection(err, *connection);
-	return run(
-			   *connection,
+	return run(*connection,
 			   "SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0;"
 			   " SET idle_in_transaction_session_timeout = 0;"
 			   " BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -118,14 +118,14 @@ share_snapshot(AlSource *source, Live *live, AlError *err)
 	PGresult   *result = NULL;
 	char		statement[256];
 	char	   *quoted;
-	AlStatus	status = run(
-							 live->leaves,
-							 "SELECT pg_export_snapshot(),"
-							 " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
-							 " pg_snapshot_xmax(pg_current_snapshot()),"
-							 " (SELECT b.size FROM audit.blocks b ORDER BY b.block DESC LIMIT 1)",
-							 PGRES_TUPLES_OK, &result, err);
+	AlStatus	status;
 
+	status = run(live->leaves,
+				 "SELECT pg_export_snapshot(),"
+				 " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
+				 " pg_snapshot_xmax(pg_current_snapshot()),"
+				 " (SELECT b.size FROM audit.blocks b ORDER BY b.block DESC LIMIT 1)",
+				 PGRES_TUPLES_OK, &result, err);
 	if (status != AL_OK)
 		return status;
 	source->now = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
@@ -235,10 +235,11 @@ next_leaf(AlSource *source, const char **line, size_t *len, AlError *err)
 {
 	Live	   *live = source->state;
 	char	   *row;
-	AlStatus	status = copy_row(
-								  live, COPY_LEAVES,
-								  "COPY (SELECT row_to_json(audit.export())) TO STDOUT", &row, len, err);
+	AlStatus	status;
 
+	status = copy_row(live, COPY_LEAVES,
+					  "COPY (SELECT row_to_json(audit.export())) TO STDOUT",
+					  &row, len, err);
 	*line = row;
 	if (status != AL_OK || row == NULL)
 		return status;
@@ -252,13 +253,13 @@ stored_next(AlSource *source, AlStored *stored, bool *end, AlError *err)
 	char	   *row;
 	size_t		len;
 	char	   *txid;
-	AlStatus	status =
-		copy_row(source->state, COPY_STORED,
-				 "COPY (SELECT s.id, s.txid, CASE WHEN isfinite(s.expire) THEN"
-				 " (extract(epoch FROM s.expire) * 1000000)::bigint END"
-				 " FROM audit.stored_records s) TO STDOUT",
-				 &row, &len, err);
+	AlStatus	status;
 
+	status = copy_row(source->state, COPY_STORED,
+					  "COPY (SELECT s.id, s.txid, CASE WHEN isfinite(s.expire) THEN"
+					  " (extract(epoch FROM s.expire) * 1000000)::bigint END"
+					  " FROM audit.stored_records s) TO STDOUT",
+					  &row, &len, err);
 	*end = row == NULL;
 	if (status != AL_OK || row == NULL)
 		return status;
@@ -279,11 +280,11 @@ sealed_next(AlSource *source, uint8_t id[16], bool *end, AlError *err)
 {
 	char	   *row;
 	size_t		len;
-	AlStatus	status =
-		copy_row(source->state, COPY_SEALED,
-				 "COPY (SELECT l.id FROM audit.ledger_leaves l) TO STDOUT",
-				 &row, &len, err);
+	AlStatus	status;
 
+	status = copy_row(source->state, COPY_SEALED,
+					  "COPY (SELECT l.id FROM audit.ledger_leaves l) TO STDOUT",
+					  &row, &len, err);
 	*end = row == NULL;
 	if (status != AL_OK || row == NULL)
 		return status;
@@ -312,8 +313,8 @@ next_block(AlSource *source, const char **line, size_t *len, AlError *err)
 		live->next_fetched = 0;
 		snprintf(statement, sizeof(statement), "FETCH %d FROM b",
 				 BLOCKS_AT_ONCE);
-		status =
-			run(live->blocks, statement, PGRES_TUPLES_OK, &live->fetched, err);
+		status = run(live->blocks, statement, PGRES_TUPLES_OK, &live->fetched,
+					 err);
 		if (status != AL_OK || PQntuples(live->fetched) == 0)
 			return status;
 	}
@@ -323,15 +324,15 @@ next_block(AlSource *source, const char **line, size_t *len, AlError *err)
 	return save_line(live->save_blocks, *line, *len, err);
 }
 
-/* An error of the server is the answer here, and must not end the transaction. */
+/* An error of the server is an answer here, and must not end the session. */
 static AlStatus
 tile(AlSource *source, const char *path, AlBuf *bytes, AlError *err)
 {
 	Live	   *live = source->state;
 	const char *args[] = {path};
 	PGresult   *result;
-	AlStatus	status =
-		run(live->blocks, "SAVEPOINT t", PGRES_COMMAND_OK, NULL, err);
+	AlStatus	status = run(live->blocks, "SAVEPOINT t", PGRES_COMMAND_OK,
+							 NULL, err);
 
 	if (status != AL_OK)
 		return status;
@@ -354,8 +355,7 @@ tile(AlSource *source, const char *path, AlBuf *bytes, AlError *err)
 	PQclear(result);
 	if (status == AL_OK)
 		return run(live->blocks, "RELEASE t", PGRES_COMMAND_OK, NULL, err);
-	if (run(live->blocks, "ROLLBACK TO t", PGRES_COMMAND_OK, NULL, err) !=
-		AL_OK)
+	if (run(live->blocks, "ROLLBACK TO t", PGRES_COMMAND_OK, NULL, err) != AL_OK)
 		return AL_FAILED;
 	return status;
 }
@@ -366,14 +366,14 @@ erased(AlSource *source, const char *id, bool *erased, AlError *err)
 {
 	Live	   *live = source->state;
 	const char *args[] = {id};
-	PGresult   *result = PQexecParams(
-									  live->blocks,
-									  "SELECT FROM audit.objects o WHERE o.entity_key = $1"
-									  " AND o.operation = 'ddl' AND o.schema_name = 'audit'"
-									  " AND o.dao_name = 'ledger' AND o.entity ->> 'event' = 'erase'"
-									  " LIMIT 1",
-									  1, NULL, args, NULL, NULL, 0);
+	PGresult   *result;
 
+	result = PQexecParams(live->blocks,
+						  "SELECT FROM audit.objects o WHERE o.entity_key = $1"
+						  " AND o.operation = 'ddl' AND o.schema_name = 'audit'"
+						  " AND o.dao_name = 'ledger' AND o.entity ->> 'event' = 'erase'"
+						  " LIMIT 1",
+						  1, NULL, args, NULL, NULL, 0);
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
 		PQclear(result);

@@ -17,9 +17,12 @@ static AlStatus
 compare(AlNodes *nodes, unsigned level)
 {
 	uint64_t	last = nodes->count[level] - 1;
-	AlTile		tile = {false, level, last / AL_MERKLE_TILE_WIDTH,
-	(unsigned) (last % AL_MERKLE_TILE_WIDTH) + 1};
-	uint64_t	first = tile.index * AL_MERKLE_TILE_WIDTH;
+	uint64_t	first = last - last % AL_MERKLE_TILE_WIDTH;
+	AlTile		tile = {
+		.level = level,
+		.index = last / AL_MERKLE_TILE_WIDTH,
+		.width = (unsigned) (last - first) + 1
+	};
 	unsigned	shift = level * AL_MERKLE_TILE_HEIGHT;
 	AlStatus	status;
 
@@ -48,8 +51,8 @@ compare(AlNodes *nodes, unsigned level)
 	for (unsigned i = 0; i < tile.width; i++)
 		if (memcmp(nodes->bytes.data + i * sizeof(AlHash),
 				   nodes->tile[level][i].bytes, sizeof(AlHash)) != 0)
-			al_report_finding(
-							  nodes->report, "node", (int64_t) ((first + i) << shift), NULL,
+			al_report_finding(nodes->report, "node", (int64_t) ((first + i) << shift),
+							  NULL,
 							  "node %" PRIu64 " of level %u does not fit the leaves",
 							  first + i, shift);
 	return AL_OK;

@@ -25,8 +25,8 @@ typedef struct AlNodes
 	AlHash		tile[AL_NODES_LEVELS + 1][AL_MERKLE_TILE_WIDTH];
 } AlNodes;
 
-extern AlStatus
-			al_nodes_add(void *nodes, unsigned level, uint64_t index, const AlHash *hash);
+extern AlStatus al_nodes_add(void *nodes, unsigned level, uint64_t index,
+							 const AlHash *hash);
 extern AlStatus al_nodes_finish(AlNodes *nodes);
 
 #endif							/* AUDIT_LOG_NODES_H */

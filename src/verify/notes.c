@@ -23,10 +23,11 @@
 AlStatus
 al_notes_keep(AlNotes *notes, const char *path, AlError *err)
 {
-	AlKept	   *larger =
-		realloc(notes->kept, ((size_t) notes->n_kept + 1) * sizeof(AlKept));
+	size_t		room = ((size_t) notes->n_kept + 1) * sizeof(AlKept);
+	AlKept	   *larger = realloc(notes->kept, room);
 	AlKept	   *kept;
 	const char *end;
+	size_t		len;
 	AlError		reason = {{0}};
 
 	if (larger == NULL)
@@ -42,10 +43,9 @@ al_notes_keep(AlNotes *notes, const char *path, AlError *err)
 		   memcmp(kept->note.data + kept->note.len - 2, "\n\n", 2) == 0)
 		kept->note.data[--kept->note.len] = '\0';
 	end = strstr(kept->note.data, "\n\n");
-	if (al_tlog_parse_checkpoint(kept->note.data,
-								 end ? (size_t) (end - kept->note.data) + 1
-								 : kept->note.len,
-								 &kept->checkpoint, &reason) != AL_OK)
+	len = end ? (size_t) (end - kept->note.data) + 1 : kept->note.len;
+	if (al_tlog_parse_checkpoint(kept->note.data, len, &kept->checkpoint,
+								 &reason) != AL_OK)
 		return al_status_fail(err, AL_INVALID, "\"%.100s\": %.100s", path,
 							  reason.reason);
 	return AL_OK;
@@ -85,9 +85,9 @@ check_kept(AlNotes *notes, const AlKept *kept, AlError *err)
 	status = al_trust_bind(notes->trust, kept->checkpoint.origin,
 						   kept->checkpoint.origin_len, err);
 	if (status == AL_OK)
-		status =
-			al_note_verify(kept->note.data, kept->note.len, notes->trust->keys,
-						   notes->trust->n_keys, &parts, NULL, err);
+		status = al_note_verify(kept->note.data, kept->note.len,
+								notes->trust->keys, notes->trust->n_keys,
+								&parts, NULL, err);
 	if (status == AL_NO_MEMORY || status == AL_FAILED)
 		return status;
 	if (status != AL_OK)
@@ -114,12 +114,11 @@ accept_followed(AlNotes *notes, AlError *err)
 
 	while (text < end && status == AL_OK)
 	{
-		size_t		len = (size_t) ((const char *) memchr(text, '\n',
-														  (size_t) (end - text)) -
-									text);
+		const char *newline = memchr(text, '\n', (size_t) (end - text));
 
-		status = al_trust_add_verifier(notes->trust, text, len, err);
-		text += len + 1;
+		status = al_trust_add_verifier(notes->trust, text,
+									   (size_t) (newline - text), err);
+		text = newline + 1;
 	}
 	al_buf_reset(&notes->followed);
 	return status;
@@ -143,8 +142,8 @@ al_notes_grown(AlNotes *notes, AlSha256 *sha, const AlFrontier *frontier)
 			return status;
 		kept->compared = true;
 		if (memcmp(&root, &kept->checkpoint.root, sizeof(root)) != 0)
-			al_report_finding(
-							  notes->report, "checkpoint", (int64_t) kept->checkpoint.size,
+			al_report_finding(notes->report, "checkpoint",
+							  (int64_t) kept->checkpoint.size,
 							  NULL, "checkpoint \"%s\" has another root", kept->path);
 	}
 	return AL_OK;
@@ -164,6 +163,29 @@ note_origin(AlNotes *notes, const AlBlock *block)
 	al_buf_append(&notes->origin, now->origin, now->origin_len);
 }
 
+/* The origin may only change with the generation. */
+static AlStatus
+check_origin(AlNotes *notes, const AlBlock *block, AlError *err)
+{
+	const AlCheckpoint *claimed = &block->checkpoint;
+
+	if (notes->origin.len == claimed->origin_len &&
+		memcmp(notes->origin.data, claimed->origin, claimed->origin_len) == 0)
+		return AL_OK;
+	/* A name that no key can have leaves the block without a signature. */
+	if (al_trust_bind(notes->trust, claimed->origin, claimed->origin_len,
+					  err) == AL_NO_MEMORY)
+		return AL_NO_MEMORY;
+	if (block->generation == notes->generation)
+		al_report_finding(notes->report, "generation",
+						  (int64_t) block->first_leaf, NULL,
+						  "block %" PRId64
+						  " has another origin than its generation",
+						  block->number);
+	note_origin(notes, block);
+	return AL_OK;
+}
+
 /* Finds the blocks without a signature that came one after the other. */
 static void
 find_unsigned(AlNotes *notes)
@@ -173,7 +195,8 @@ find_unsigned(AlNotes *notes)
 	if (notes->unsigned_from == notes->unsigned_to)
 		al_report_finding(notes->report, "signature",
 						  (int64_t) notes->unsigned_size, NULL,
-						  "block %" PRId64 " is not signed by a key that is trusted",
+						  "block %" PRId64
+						  " is not signed by a key that is trusted",
 						  notes->unsigned_from);
 	else
 		al_report_finding(notes->report, "signature",
@@ -238,15 +261,17 @@ check_lines(AlNotes *notes, const AlBlock *block, AlError *err)
 	{
 		const char *end = strchr(line, '\n') + 1;
 		int			which = -1;
-		AlStatus	status = al_note_verify_line(
-												 parts.text, parts.text_len, line, (size_t) (end - line),
-												 notes->trust->keys, notes->trust->n_keys, &which, err);
+		AlStatus	status;
 
+		status = al_note_verify_line(parts.text, parts.text_len, line,
+									 (size_t) (end - line),
+									 notes->trust->keys, notes->trust->n_keys,
+									 &which, err);
 		if (status == AL_NO_MEMORY || status == AL_FAILED)
 			return status;
 		if (status != AL_OK)
-			al_report_finding(
-							  notes->report, "signature", (int64_t) block->size, NULL,
+			al_report_finding(notes->report, "signature", (int64_t) block->size,
+							  NULL,
 							  "block %" PRId64 ": %s", block->number, err->reason);
 		else if (which >= 0)
 		{
@@ -275,16 +300,16 @@ al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 
 	if (!block->has_checkpoint)
 	{
-		al_report_finding(
-						  notes->report, "generation", (int64_t) block->first_leaf, NULL,
+		al_report_finding(notes->report, "generation", (int64_t) block->first_leaf,
+						  NULL,
 						  "generation %" PRId64 " is missing", block->generation);
 		notes->last_signed = false;
 		return AL_OK;
 	}
 	if (claimed->size != block->size ||
 		memcmp(&claimed->root, &block->root, sizeof(AlHash)) != 0)
-		al_report_finding(
-						  notes->report, "checkpoint", (int64_t) block->size, NULL,
+		al_report_finding(notes->report, "checkpoint", (int64_t) block->size,
+						  NULL,
 						  "block %" PRId64 " has a checkpoint of something else",
 						  block->number);
 	status = al_stamps_block(&notes->stamps, block, err);
@@ -300,20 +325,9 @@ al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err)
 	}
 	al_buf_reset(&notes->last);
 	al_buf_append(&notes->last, block->note.data, block->note.len);
-	if (notes->origin.len != claimed->origin_len ||
-		memcmp(notes->origin.data, claimed->origin, claimed->origin_len) != 0)
-	{
-		status = al_trust_bind(notes->trust, claimed->origin,
-							   claimed->origin_len, err);
-		if (status == AL_NO_MEMORY)
-			return status;
-		if (block->generation == notes->generation)
-			al_report_finding(
-							  notes->report, "generation", (int64_t) block->first_leaf, NULL,
-							  "block %" PRId64 " has another origin than its generation",
-							  block->number);
-		note_origin(notes, block);
-	}
+	status = check_origin(notes, block, err);
+	if (status != AL_OK)
+		return status;
 	notes->generation = block->generation;
 	return check_lines(notes, block, err);
 }
@@ -330,8 +344,8 @@ al_notes_finish(AlNotes *notes, uint64_t size, AlError *err)
 		if (status != AL_OK)
 			return status;
 		if (!kept->known_origin && size > 0)
-			al_report_finding(
-							  notes->report, "checkpoint", (int64_t) kept->checkpoint.size,
+			al_report_finding(notes->report, "checkpoint",
+							  (int64_t) kept->checkpoint.size,
 							  NULL, "checkpoint \"%s\" is of another ledger, \"%.*s\"",
 							  kept->path, (int) kept->checkpoint.origin_len,
 							  kept->checkpoint.origin);
@@ -351,8 +365,7 @@ al_notes_finish(AlNotes *notes, uint64_t size, AlError *err)
 	if (notes->unsigned_from > 0)
 		find_unsigned(notes);
 	else if (notes->trust->n_publics > 0 && size > 0 && !notes->last_signed)
-		al_report_finding(
-						  notes->report, "signature", (int64_t) size, NULL,
+		al_report_finding(notes->report, "signature", (int64_t) size, NULL,
 						  "the last checkpoint is not signed by a key that is trusted");
 	if (notes->last.failed || notes->origin.failed || notes->followed.failed)
 		return al_status_fail(err, AL_NO_MEMORY, "out of memory");

@@ -45,10 +45,10 @@ typedef struct AlNotes
 extern AlStatus al_notes_keep(AlNotes *notes, const char *path, AlError *err);
 extern AlStatus al_notes_begin(AlNotes *notes, AlSha256 *sha);
 extern void al_notes_follow(AlNotes *notes, const char *verifier, size_t len);
-extern AlStatus
-			al_notes_grown(AlNotes *notes, AlSha256 *sha, const AlFrontier *frontier);
-extern AlStatus
-			al_notes_block(AlNotes *notes, const AlBlock *block, AlError *err);
+extern AlStatus al_notes_grown(AlNotes *notes, AlSha256 *sha,
+							   const AlFrontier *frontier);
+extern AlStatus al_notes_block(AlNotes *notes, const AlBlock *block,
+							   AlError *err);
 extern AlStatus al_notes_finish(AlNotes *notes, uint64_t size, AlError *err);
 extern void al_notes_free(AlNotes *notes);
 

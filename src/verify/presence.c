@@ -19,36 +19,38 @@
 #include "idmap.h"
 #include "presence.h"
 
+/* The end of an id is random. */
+static AlIdSum *
+bucket_of(AlPresence *presence, const uint8_t id[16])
+{
+	return &presence->buckets[(size_t) id[14] << 8 | id[15]];
+}
+
+static bool
+is_even(const AlIdSum *bucket)
+{
+	return bucket->count == 0 && bucket->sum[0] == 0 && bucket->sum[1] == 0;
+}
+
 static void
 add(AlPresence *presence, const uint8_t id[16], bool leaf)
 {
-	/* The end of an id is random. */
-	size_t		bucket = (size_t) id[14] << 8 | id[15];
+	AlIdSum    *bucket = bucket_of(presence, id);
 	uint64_t	half[2];
 
 	memcpy(half, id, sizeof(half));
 	if (leaf)
 	{
-		presence->buckets[bucket].count++;
-		presence->buckets[bucket].sum[0] += half[0];
-		presence->buckets[bucket].sum[1] += half[1];
+		bucket->count++;
+		bucket->sum[0] += half[0];
+		bucket->sum[1] += half[1];
 	}
 	else
 	{
-		presence->buckets[bucket].count--;
-		presence->buckets[bucket].sum[0] -= half[0];
-		presence->buckets[bucket].sum[1] -= half[1];
+		bucket->count--;
+		bucket->sum[0] -= half[0];
+		bucket->sum[1] -= half[1];
 	}
-}
-
-static bool
-is_even(const AlPresence *presence, const uint8_t id[16])
-{
-	size_t		bucket = (size_t) id[14] << 8 | id[15];
-
-	return presence->buckets[bucket].count == 0 &&
-		presence->buckets[bucket].sum[0] == 0 &&
-		presence->buckets[bucket].sum[1] == 0;
 }
 
 /* A leaf whose record is stored. */
@@ -93,10 +95,11 @@ add_stored(AlPresence *presence, AlSource *source, const AlBlock *last,
 	bool		end;
 	char		id[37];
 
-	while ((status = source->stored_next(source, &stored, &end, err)) ==
-		   AL_OK &&
-		   !end)
+	for (;;)
 	{
+		status = source->stored_next(source, &stored, &end, err);
+		if (status != AL_OK || end)
+			return status;
 		if (is_expected(presence, &stored, last))
 			add(presence, stored.id, false);
 		else if (!al_block_sees(last, stored.txid))
@@ -110,12 +113,11 @@ add_stored(AlPresence *presence, AlSource *source, const AlBlock *last,
 							  stored.txid);
 		}
 	}
-	return status;
 }
 
 /* Collects the ids that may have no leaf. */
 static AlStatus
-collect(const AlPresence *presence, AlSource *source, const AlBlock *last,
+collect(AlPresence *presence, AlSource *source, const AlBlock *last,
 		AlIdMap *suspects, bool *all, AlError *err)
 {
 	AlStored	stored;
@@ -124,20 +126,39 @@ collect(const AlPresence *presence, AlSource *source, const AlBlock *last,
 	AlIdEntry  *entry;
 
 	*all = true;
-	while ((status = source->stored_next(source, &stored, &end, err)) ==
-		   AL_OK &&
-		   !end)
+	for (;;)
 	{
+		status = source->stored_next(source, &stored, &end, err);
+		if (status != AL_OK || end)
+			return status;
 		if (!is_expected(presence, &stored, last) ||
-			is_even(presence, stored.id))
+			is_even(bucket_of(presence, stored.id)))
 			continue;
 		entry = al_idmap_put(suspects, stored.id);
 		if (entry == NULL)
 			*all = false;
 		else
-			entry->expire = (int64_t) stored.txid;
+			entry->txid = stored.txid;
 	}
-	return status;
+}
+
+/* Marks the ids that are leaves, whose records are not suspect any more. */
+static AlStatus
+find_sealed(AlIdMap *suspects, AlSource *source, AlError *err)
+{
+	for (;;)
+	{
+		uint8_t		id[16];
+		bool		end;
+		AlIdEntry  *entry;
+		AlStatus	status = source->sealed_next(source, id, &end, err);
+
+		if (status != AL_OK || end)
+			return status;
+		entry = al_idmap_get(suspects, id);
+		if (entry)
+			entry->found = true;
+	}
 }
 
 /* An old record, in a ledger that was moved: not sealed, or still to be? */
@@ -145,11 +166,9 @@ static bool
 is_stray(const AlPresence *presence, const AlIdEntry *entry,
 		 const AlSource *source, const AlBlock *last)
 {
-	uint64_t	txid = (uint64_t) entry->expire;
-
-	if (presence->moved_at == INT64_MIN || al_block_sees(last, txid))
+	if (presence->moved_at == INT64_MIN || al_block_sees(last, entry->txid))
 		return true;
-	return txid >= source->next_txid &&
+	return entry->txid >= source->next_txid &&
 		made_at(entry->id) <= presence->moved_at;
 }
 
@@ -187,26 +206,18 @@ al_presence_check(AlPresence *presence, AlSource *source, const AlBlock *last,
 				  uint64_t missing, AlReport *report, AlError *err)
 {
 	AlIdMap		suspects = {0};
-	AlIdEntry  *entry;
-	uint8_t		id[16];
-	bool		end;
 	bool		all;
 	bool		even = true;
 	uint64_t	strays;
 	AlStatus	status = add_stored(presence, source, last, report, err);
 
 	for (size_t i = 0; i < AL_PRESENCE_BUCKETS && even; i++)
-		even = presence->buckets[i].count == 0 &&
-			presence->buckets[i].sum[0] == 0 &&
-			presence->buckets[i].sum[1] == 0;
+		even = is_even(&presence->buckets[i]);
 	if (status != AL_OK || even)
 		return status;
 	status = collect(presence, source, last, &suspects, &all, err);
-	while (status == AL_OK &&
-		   (status = source->sealed_next(source, id, &end, err)) == AL_OK &&
-		   !end)
-		if ((entry = al_idmap_get(&suspects, id)) != NULL)
-			entry->found = true;
+	if (status == AL_OK)
+		status = find_sealed(&suspects, source, err);
 	if (status == AL_OK)
 	{
 		strays = report_strays(presence, &suspects, source, last, missing == 0,

@@ -29,10 +29,10 @@ typedef struct AlRecords
 	int64_t		generation;		/* that the last entry begins, or 0 */
 } AlRecords;
 
-extern AlStatus
-			al_records_check(AlRecords *records, const AlEntry *entry, AlError *err);
-extern AlStatus
-			al_records_finish(AlRecords *records, AlSource *source, AlError *err);
+extern AlStatus al_records_check(AlRecords *records, const AlEntry *entry,
+								 AlError *err);
+extern AlStatus al_records_finish(AlRecords *records, AlSource *source,
+								  AlError *err);
 extern void al_records_free(AlRecords *records);
 
 #endif							/* AUDIT_LOG_RECORDS_H */

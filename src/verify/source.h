@@ -59,7 +59,7 @@ struct AlSource
 
 extern AlStatus al_live_open(AlSource *source, const char *conninfo,
 							 const char *save, AlError *err);
-extern AlStatus
-			al_files_open(AlSource *source, const char *folder, AlError *err);
+extern AlStatus al_files_open(AlSource *source, const char *folder,
+							  AlError *err);
 
 #endif							/* AUDIT_LOG_SOURCE_H */

@@ -27,10 +27,10 @@ typedef struct AlStamps
 	uint64_t	latest_size;
 } AlStamps;
 
-extern AlStatus
-			al_stamps_trust(AlStamps *stamps, const char *path, AlError *err);
-extern AlStatus
-			al_stamps_block(AlStamps *stamps, const AlBlock *block, AlError *err);
+extern AlStatus al_stamps_trust(AlStamps *stamps, const char *path,
+								AlError *err);
+extern AlStatus al_stamps_block(AlStamps *stamps, const AlBlock *block,
+								AlError *err);
 extern AlStatus al_stamps_expect(AlStamps *stamps, const AlFields *event,
 								 AlError *err);
 extern void al_stamps_say(const AlStamps *stamps);

@@ -24,10 +24,10 @@ typedef struct AlTrust
 extern AlStatus al_trust_add(AlTrust *trust, const char *key, AlError *err);
 extern AlStatus al_trust_add_verifier(AlTrust *trust, const char *verifier,
 									  size_t len, AlError *err);
-extern AlStatus
-			al_trust_add_record_key(AlTrust *trust, const char *path, AlError *err);
-extern AlStatus
-			al_trust_bind(AlTrust *trust, const char *name, size_t len, AlError *err);
+extern AlStatus al_trust_add_record_key(AlTrust *trust, const char *path,
+										AlError *err);
+extern AlStatus al_trust_bind(AlTrust *trust, const char *name, size_t len,
+							  AlError *err);
 extern AlPublicKey *al_trust_record_key(const AlTrust *trust, const char *id);
 extern void al_trust_free(AlTrust *trust);
 
