@@ -8,10 +8,13 @@
  * has a deadline for a whole request to arrive, or a whole answer to leave;
  * al_connection_cut_slow() shuts down those that missed it.
  */
+#include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,12 +23,18 @@
 #include "connection.h"
 #include "counters.h"
 
+#define LINGER 1000000			/* microseconds */
+
 struct AlConnection
 {
 	AlConnection *next;
 	AlConnection **link;		/* what points to this one */
+	struct MHD_Connection *mhd;
+	struct AlRequest *request;	/* what is read or answered; NULL: nothing */
 	int			fd;
 	atomic_llong deadline;		/* monotonic microseconds; 0 = none */
+	bool		refused;
+	char		method[32];		/* of the request that is read, if it is known */
 };
 
 static const AlConfig *config;
@@ -59,38 +68,137 @@ al_connection_set_deadline(AlConnection *connection, bool on)
 }
 
 /*
- * libmicrohttpd drops a connection without a word when its first line has no
- * blank in it, and answers every other mistake.  So that one is answered here,
- * before the library reads it.
+ * Past libmicrohttpd, which lets nobody answer while it reads.  It finds the
+ * connection closed to its own words afterwards.
  */
 static void
-refuse_malformed(int fd)
+say_last(AlConnection *connection, const char *bytes, size_t len)
 {
-	static const char answer[] =
-		"HTTP/1.1 400 Bad Request\r\n"
-		"Connection: close\r\n"
-		"Content-Type: application/json; charset=utf-8\r\n"
-		"Content-Length: 36\r\n\r\n"
-		"{\"message\":\"Malformed request line\"}";
-	char		line[1024];
-	ssize_t		n = recv(fd, line, sizeof(line), MSG_PEEK | MSG_DONTWAIT);
-	char	   *start = line;
-	char	   *end;
+	const union MHD_ConnectionInfo *info = config->tls_cert ?
+		MHD_get_connection_info(connection->mhd,
+								MHD_CONNECTION_INFO_GNUTLS_SESSION) : NULL;
 
-	/* empty lines before a request are legal */
-	while (n > 0 && (*start == '\r' || *start == '\n'))
+	if (config->tls_cert == NULL)
+		(void) send(connection->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else if (info && info->tls_session)
 	{
-		start++;
-		n--;
+		(void) gnutls_record_send((gnutls_session_t) info->tls_session, bytes,
+								  len);
+		(void) gnutls_bye((gnutls_session_t) info->tls_session, GNUTLS_SHUT_WR);
 	}
-	end = n > 0 ? memchr(start, '\n', (size_t) n) : NULL;
-	if (end && memchr(start, ' ', (size_t) (end - start)) == NULL)
-		(void) send(fd, answer, sizeof(answer) - 1,
-					MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(connection->fd, SHUT_WR);
 }
 
+/*
+ * Says it, and reads for a moment what the client still sends: were the
+ * connection closed on that, the client's system would throw the answer away.
+ */
+void
+al_connection_say_last(AlConnection *connection, const char *bytes, size_t len)
+{
+	int64_t		end = al_clock_now() + LINGER;
+	int64_t		left;
+	char		dropped[16384];
+
+	if (connection == NULL || connection->fd < 0)
+		return;
+	connection->refused = true;
+	say_last(connection, bytes, len);
+	while ((left = end - al_clock_now()) > 0)
+	{
+		struct pollfd fd = {.fd = connection->fd,.events = POLLIN};
+
+		if (poll(&fd, 1, (int) (left / 1000) + 1) > 0 &&
+			recv(connection->fd, dropped, sizeof(dropped), MSG_DONTWAIT) <= 0)
+			break;
+	}
+}
+
+/* What a request is told that never became one, and so has no id. */
+void
+al_connection_refuse(AlConnection *connection, AlFault fault, bool linger)
+{
+	char		answer[512];
+	int			len =
+		snprintf(answer, sizeof(answer),
+				 "HTTP/1.1 %u %s\r\n"
+				 "Connection: close\r\n"
+				 "Content-Type: application/json; charset=utf-8\r\n"
+				 "Content-Length: %zu\r\n\r\n"
+				 "{\"message\":\"%s\"}",
+				 fault.status, MHD_get_reason_phrase_for(fault.status),
+				 strlen(fault.message) + strlen("{\"message\":\"\"}"),
+				 fault.message);
+
+	connection->refused = true;
+	atomic_fetch_add(&al_counters.answers[fault.status / 100 % 6], 1);
+	if (linger)
+		al_connection_say_last(connection, answer, (size_t) len);
+	else
+		say_last(connection, answer, (size_t) len);
+}
+
+/*
+ * Looks at the first line of the first request before libmicrohttpd reads it,
+ * which drops a connection without a word when there is no blank in it, and
+ * never tells us of a method before it likes the rest.
+ */
 static void
-open_connection(struct MHD_Connection *mhd, void **state)
+look_at_first_line(AlConnection *connection)
+{
+	char		line[1024];
+	ssize_t		n = recv(connection->fd, line, sizeof(line),
+						 MSG_PEEK | MSG_DONTWAIT);
+	AlFault		fault = al_syntax_first_line(line, n > 0 ? (size_t) n : 0,
+											 connection->method,
+											 sizeof(connection->method));
+
+	if (fault.status == 0)
+		return;
+	al_connection_refuse(connection, fault, false);
+	/* the library finds nothing, and the client no fault with the end */
+	shutdown(connection->fd, SHUT_RD);
+	for (int i = 0; i < 64 && n > 0; i++)
+		n = recv(connection->fd, line, sizeof(line), MSG_DONTWAIT);
+}
+
+/* The method of the request that is read, "-" when it is not known. */
+const char *
+al_connection_method(const AlConnection *connection)
+{
+	return connection && connection->method[0] ? connection->method : "-";
+}
+
+/* Was it told so?  Then nothing that it sends is a request. */
+bool
+al_connection_is_refused(const AlConnection *connection)
+{
+	return connection && connection->refused;
+}
+
+/* What is read or answered on it, NULL for nothing. */
+struct AlRequest *
+al_connection_request(const AlConnection *connection)
+{
+	return connection ? connection->request : NULL;
+}
+
+/* A request begins; with NULL, it is over. */
+void
+al_connection_set_request(AlConnection *connection, struct AlRequest *request)
+{
+	if (connection == NULL)
+		return;
+	connection->request = request;
+	if (request)
+		return;
+	connection->method[0] = '\0';
+	/* the next one has its own time */
+	al_connection_set_deadline(connection, true);
+}
+
+void
+al_connection_open(struct MHD_Connection *mhd, void **state)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -102,6 +210,7 @@ open_connection(struct MHD_Connection *mhd, void **state)
 	if (connection == NULL)
 		return;
 	connection->fd = info ? info->connect_fd : -1;
+	connection->mhd = mhd;
 	al_connection_set_deadline(connection, true);
 	pthread_mutex_lock(&lock);
 	connection->next = connections;
@@ -111,12 +220,12 @@ open_connection(struct MHD_Connection *mhd, void **state)
 	connections = connection;
 	pthread_mutex_unlock(&lock);
 	if (config->tls_cert == NULL)
-		refuse_malformed(connection->fd);
+		look_at_first_line(connection);
 }
 
 /* libmicrohttpd calls it before it closes the socket. */
-static void
-close_connection(AlConnection *connection)
+void
+al_connection_close(AlConnection *connection)
 {
 	atomic_fetch_sub(&al_counters.active, 1);
 	if (connection == NULL)
@@ -127,18 +236,6 @@ close_connection(AlConnection *connection)
 		connection->next->link = connection->link;
 	pthread_mutex_unlock(&lock);
 	free(connection);
-}
-
-/* What libmicrohttpd calls when a connection begins and ends. */
-void
-al_connection_notify(void *cls, struct MHD_Connection *mhd, void **state,
-					 enum MHD_ConnectionNotificationCode what)
-{
-	(void) cls;
-	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		open_connection(mhd, state);
-	else
-		close_connection(*state);
 }
 
 /* Shuts down the connections that missed their deadline. */

@@ -7,9 +7,8 @@
  * client has no database connection, a slow statement holds up nobody else,
  * and no request is handed from one thread to another.
  *
- * What libmicrohttpd cannot parse (a header without a colon, headers far past
- * the limit) it refuses itself; such a thing never becomes a request and
- * leaves no record.
+ * What libmicrohttpd cannot read never gets as far as al_handle_request(); see
+ * refuse.c.
  */
 #include <string.h>
 
@@ -19,11 +18,15 @@
 #include "later.h"
 #include "peer.h"
 #include "pool.h"
+#include "refuse.h"
 #include "respond.h"
 #include "routes.h"
 #include "site.h"
 #include "syntax.h"
 #include "work.h"
+
+/* A body may be so much longer than the limit before it is cut off. */
+#define PATIENCE 16
 
 static const AlConfig *config;
 
@@ -39,15 +42,28 @@ al_handle_begin(void *cls, const char *target, struct MHD_Connection *mhd)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	AlConnection *connection = info ? info->socket_context : NULL;
 	AlRequest  *request;
 
 	(void) cls;
-	request = al_request_make(mhd, info ? info->socket_context : NULL, target);
+	if (al_connection_is_refused(connection))
+		return NULL;
+	request = al_request_make(mhd, connection, target);
+	al_refuse_watch(connection);
 	if (request == NULL)
 		return NULL;
+	al_connection_set_request(connection, request);
 	atomic_fetch_add(&al_counters.requests, 1);
 	al_request_enter(request, &al_counters.reading);
 	return request;
+}
+
+static void
+end_request(AlRequest *request)
+{
+	atomic_fetch_sub(request->stage, 1);
+	al_connection_set_request(request->connection, NULL);
+	al_request_release(request);
 }
 
 void
@@ -59,13 +75,28 @@ al_handle_end(void *cls, struct MHD_Connection *mhd, void **state,
 	(void) cls;
 	(void) mhd;
 	(void) how;
-	if (request == NULL)
-		return;
 	*state = NULL;
-	atomic_fetch_sub(request->stage, 1);
-	/* the next request of this connection has its own time */
-	al_connection_set_deadline(request->connection, true);
-	al_request_release(request);
+	if (request)
+		end_request(request);
+}
+
+/*
+ * A connection begins or ends, with whatever libmicrohttpd forgot on it: it
+ * does not end a request that it refused while it read the first line.
+ */
+void
+al_handle_connection(void *cls, struct MHD_Connection *mhd, void **state,
+					 enum MHD_ConnectionNotificationCode what)
+{
+	(void) cls;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		al_connection_open(mhd, state);
+	else
+	{
+		if (al_connection_request(*state))
+			end_request(al_connection_request(*state));
+		al_connection_close(*state);
+	}
 }
 
 static AlMethod
@@ -122,15 +153,12 @@ send_detached(AlRequest *request)
 static enum MHD_Result
 look_at_headers(AlRequest *request, const char *method, const char *version)
 {
-	AlFault		fault = al_syntax_check(config, request->mhd, request->target,
-										version);
+	AlFault		fault = al_syntax_check(config, request->mhd, method,
+										request->target, version);
 
 	request->seen = true;
 	request->method = method_of(method);
 	strncpy(request->method_name, method, sizeof(request->method_name) - 1);
-	for (char *c = request->method_name; *c; c++)
-		if (*c <= 0x20 || *c >= 0x7f)
-			*c = '?';
 	al_peer_find(config, request->mhd, request->peer);
 	request->user_agent = copy_header(request, "User-Agent");
 	request->content_type = copy_header(request, "Content-Type");
@@ -146,7 +174,7 @@ look_at_headers(AlRequest *request, const char *method, const char *version)
 
 /*
  * Past the limit a body without declared length is read on, unkept, because
- * an answer can only follow it; but not for ever.
+ * most clients listen only when they have said all; but not for ever.
  */
 static enum MHD_Result
 take_body(AlRequest *request, const char *upload, size_t *upload_len)
@@ -157,8 +185,11 @@ take_body(AlRequest *request, const char *upload, size_t *upload_len)
 	{
 		request->too_large = true;
 		al_buf_free(&request->body);
-		if (request->received / 16 > config->max_body + 65536)
+		if (request->received / PATIENCE > config->max_body + 65536)
+		{
+			al_refuse(request, 413, "Request body too large");
 			return MHD_NO;
+		}
 	}
 	else
 		al_buf_append(&request->body, upload, *upload_len);
@@ -212,7 +243,6 @@ send_from_database(AlRequest *request)
 {
 	AlDatabase *db;
 
-	al_request_enter(request, &al_counters.handling);
 	al_connection_set_deadline(request->connection, false);
 	db = al_pool_take(config->queue_timeout);
 	if (db)
@@ -240,13 +270,14 @@ al_handle_request(void *cls, struct MHD_Connection *mhd, const char *url,
 	(void) cls;
 	(void) mhd;
 	(void) url;
-	if (request == NULL)
+	if (request == NULL || al_connection_is_refused(request->connection))
 		return MHD_NO;
 	if (!request->seen)
 		return look_at_headers(request, method, version);
 	if (*upload_len != 0)
 		return take_body(request, upload, upload_len);
 
+	al_request_enter(request, &al_counters.handling);
 	choose_answer(request);
 	return request->detached ? send_detached(request) :
 		send_from_database(request);

@@ -20,5 +20,8 @@ extern enum MHD_Result al_handle_request(void *cls, struct MHD_Connection *mhd,
 										 size_t *upload_len, void **state);
 extern void al_handle_end(void *cls, struct MHD_Connection *mhd, void **state,
 						  enum MHD_RequestTerminationCode how);
+extern void al_handle_connection(void *cls, struct MHD_Connection *mhd,
+								 void **state,
+								 enum MHD_ConnectionNotificationCode what);
 
 #endif							/* AUDIT_LOG_HANDLE_H */

@@ -10,7 +10,6 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,7 @@
 #include "handle.h"
 #include "later.h"
 #include "pool.h"
+#include "refuse.h"
 #include "respond.h"
 #include "routes.h"
 #include "work.h"
@@ -51,8 +51,6 @@
 #define STACK (512 * 1024)
 
 static void die(const char *what) __attribute__((noreturn));
-static void log_library(void *cls, const char *format, va_list args)
-			__attribute__((format(gnu_printf, 2, 0)));
 
 static void
 die(const char *what)
@@ -68,17 +66,6 @@ leave_encoded(void *cls, struct MHD_Connection *mhd, char *text)
 	(void) cls;
 	(void) mhd;
 	return strlen(text);
-}
-
-/* What the library has to say of connections that it refuses itself. */
-static void
-log_library(void *cls, const char *format, va_list args)
-{
-	char		line[512];
-
-	(void) cls;
-	vsnprintf(line, sizeof(line), format, args);
-	al_diag("%s", line);
 }
 
 /* Certificates and keys, which the library does not copy. */
@@ -151,7 +138,7 @@ start_daemon(AlConfig *config)
 	if (config->listen.ss_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	/* first, so that it hears what is wrong with the others */
-	add_option(options, &n, MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) log_library,
+	add_option(options, &n, MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) al_refuse_listen,
 			   NULL);
 	add_option(options, &n, MHD_OPTION_SOCK_ADDR, 0, &config->listen);
 	add_option(options, &n, MHD_OPTION_CONNECTION_LIMIT,
@@ -167,7 +154,7 @@ start_daemon(AlConfig *config)
 	add_option(options, &n, MHD_OPTION_NOTIFY_COMPLETED,
 			   (intptr_t) al_handle_end, NULL);
 	add_option(options, &n, MHD_OPTION_NOTIFY_CONNECTION,
-			   (intptr_t) al_connection_notify, NULL);
+			   (intptr_t) al_handle_connection, NULL);
 	add_option(options, &n, MHD_OPTION_UNESCAPE_CALLBACK,
 			   (intptr_t) leave_encoded, NULL);
 	add_option(options, &n, MHD_OPTION_THREAD_STACK_SIZE, STACK, NULL);
@@ -194,7 +181,7 @@ start_daemon(AlConfig *config)
 
 /*
  * A connection is taken up when its first bytes are there, or after a second:
- * then al_connection_notify() can look at them.
+ * then al_connection_open() can look at them.
  */
 static void
 defer_accept(struct MHD_Daemon *daemon)
@@ -346,6 +333,7 @@ main(int argc, char **argv)
 	al_routes_init(&config);
 	al_work_init(&config);
 	al_connection_init(&config);
+	al_refuse_init(&config);
 	al_handle_init(&config);
 	if (!al_request_init() || !al_pool_start(&config) ||
 		!al_later_start(&config))

@@ -62,7 +62,7 @@ al_metrics_answer(AlRequest *request)
 	append_metric(out, "requests_reading", "gauge",
 				  "Requests that are arriving.", (double) c->reading);
 	append_metric(out, "requests_handling", "gauge",
-				  "Requests that wait for a database connection or have one.",
+				  "Requests whose answer or record is being made.",
 				  (double) c->handling);
 	append_answers(out);
 	append_metric(out, "response_seconds_total", "counter",

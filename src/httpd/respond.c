@@ -336,6 +336,53 @@ add_headers(struct MHD_Response *response, const AlRequest *request)
 		MHD_add_response_header(response, "Connection", "close");
 }
 
+static void
+account_for(const AlRequest *request, size_t len)
+{
+	int64_t		duration = al_clock_now() - request->started;
+
+	atomic_fetch_add(&al_counters.answers[request->answer.status / 100 % 6], 1);
+	atomic_fetch_add(&al_counters.microseconds, (unsigned long) duration);
+	atomic_fetch_add(&al_counters.bytes, len);
+	if (config->access_log)
+		write_access_log(request, len, duration);
+}
+
+/*
+ * Sends an error past libmicrohttpd, which is still reading the request, as
+ * the last words on its connection.
+ */
+void
+al_respond_send_last(AlRequest *request)
+{
+	const AlAnswer *answer = &request->answer;
+	bool		head = request->method == AL_HEAD ||
+		strcmp(request->method_name, "HEAD") == 0;
+	char		number[64];
+	AlBuf		text = {0};
+
+	snprintf(number, sizeof(number), "HTTP/1.1 %u ", answer->status);
+	al_buf_append_str(&text, number);
+	al_buf_append_str(&text, MHD_get_reason_phrase_for(answer->status));
+	al_buf_append_str(&text, "\r\nConnection: close\r\n");
+	al_buf_append_str(&text, config->id_header);
+	al_buf_append_str(&text, ": ");
+	al_buf_append_str(&text, request->id);
+	al_buf_append_str(&text, "\r\nServer: audit_log_httpd\r\n"
+					  "Cache-Control: no-store\r\n"
+					  "X-Content-Type-Options: nosniff\r\nContent-Type: ");
+	al_buf_append_str(&text, answer->type);
+	snprintf(number, sizeof(number), "\r\nContent-Length: %zu\r\n\r\n",
+			 answer->len);
+	al_buf_append_str(&text, number);
+	if (!head)
+		al_buf_append(&text, answer->body, answer->len);
+	account_for(request, head ? 0 : answer->len);
+	if (!text.failed)
+		al_connection_say_last(request->connection, text.data, text.len);
+	al_buf_free(&text);
+}
+
 /*
  * Queues the answer.  The body stays where it is: it lives as long as the
  * request, which ends after its last byte was sent.
@@ -346,8 +393,6 @@ al_respond_send(AlRequest *request)
 	AlAnswer   *answer = &request->answer;
 	struct MHD_Response *response;
 	enum MHD_Result sent;
-	int64_t		duration = al_clock_now() - request->started;
-	size_t		len = request->method == AL_HEAD ? 0 : answer->len;
 
 	response = MHD_create_response_from_buffer(answer->len,
 											   (void *) answer->body,
@@ -358,10 +403,6 @@ al_respond_send(AlRequest *request)
 	sent = MHD_queue_response(request->mhd, answer->status, response);
 	MHD_destroy_response(response);
 
-	atomic_fetch_add(&al_counters.answers[answer->status / 100 % 6], 1);
-	atomic_fetch_add(&al_counters.microseconds, (unsigned long) duration);
-	atomic_fetch_add(&al_counters.bytes, len);
-	if (config->access_log)
-		write_access_log(request, len, duration);
+	account_for(request, request->method == AL_HEAD ? 0 : answer->len);
 	return sent;
 }

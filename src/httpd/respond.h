@@ -30,5 +30,6 @@ extern void al_respond_text(AlRequest *request, unsigned int status,
 extern void al_respond_allow(AlRequest *request, unsigned int methods);
 extern bool al_respond_is_transient(const PGresult *result);
 extern enum MHD_Result al_respond_send(AlRequest *request);
+extern void al_respond_send_last(AlRequest *request);
 
 #endif							/* AUDIT_LOG_RESPOND_H */

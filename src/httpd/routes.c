@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "metrics.h"
 #include "page.h"
@@ -69,6 +70,19 @@ answer_live(AlRequest *request)
 	request->detached = true;
 }
 
+/* The path part of the target; also of http://host/path, as proxies send. */
+static const char *
+path_start(const char *target)
+{
+	const char *authority = NULL;
+
+	if (strncasecmp(target, "http://", 7) == 0)
+		authority = target + 7;
+	else if (strncasecmp(target, "https://", 8) == 0)
+		authority = target + 8;
+	return authority ? authority + strcspn(authority, "/?") : target;
+}
+
 /*
  * Probes have no token; nor has a browser before the page has asked for one.
  * None of the three tells anything of the database's content.
@@ -76,24 +90,12 @@ answer_live(AlRequest *request)
 bool
 al_routes_is_public(const AlRequest *request)
 {
-	size_t		len = strcspn(request->target, "?");
+	const char *path = path_start(request->target);
+	size_t		len = strcspn(path, "?");
 
-	return (len == 1 && request->target[0] == '/') ||
-		(len == 5 && memcmp(request->target, "/live", 5) == 0) ||
-		(len == 6 && memcmp(request->target, "/ready", 6) == 0);
-}
-
-/* The path part of the target; also of http://host/path, as proxies send. */
-static const char *
-path_start(const char *target)
-{
-	const char *authority = NULL;
-
-	if (strncmp(target, "http://", 7) == 0)
-		authority = target + 7;
-	else if (strncmp(target, "https://", 8) == 0)
-		authority = target + 8;
-	return authority ? authority + strcspn(authority, "/?") : target;
+	return (len == 1 && path[0] == '/') ||
+		(len == 5 && memcmp(path, "/live", 5) == 0) ||
+		(len == 6 && memcmp(path, "/ready", 6) == 0);
 }
 
 /* Splits at "/" first and decodes then, so that a key may hold a slash. */
@@ -203,6 +205,18 @@ choose_write(AlRequest *request)
 		request->work = AL_WORK_RECORD;
 }
 
+/*
+ * Is it about no path of ours?  OPTIONS * asks what can be done here at all;
+ * CONNECT names another host.
+ */
+static bool
+is_about_server(const AlRequest *request)
+{
+	return (request->method == AL_OPTIONS &&
+			strcmp(request->target, "*") == 0) ||
+		strcmp(request->method_name, "CONNECT") == 0;
+}
+
 void
 al_routes_choose(AlRequest *request)
 {
@@ -212,6 +226,12 @@ al_routes_choose(AlRequest *request)
 	const Route *route;
 
 	request->work = AL_WORK_RECORD;
+	if (is_about_server(request))
+	{
+		al_respond_allow(request, config->nexposed == 0 ? AL_GET :
+						 entities.methods | entity.methods);
+		return;
+	}
 	if (n < 0)
 	{
 		al_respond_error(request, 400, "The path cannot be decoded");

@@ -16,6 +16,7 @@
 
 static const AlFault no_fault = {0};
 static const AlFault malformed_line = {400, "Malformed request line", true};
+static const AlFault wrong_version = {505, "HTTP version not supported", true};
 
 /* What must be there once, or at most once. */
 typedef struct Heads
@@ -26,6 +27,7 @@ typedef struct Heads
 	int			lengths;
 	int			encodings;
 	bool		odd_name;
+	bool		odd_value;
 } Heads;
 
 /* The characters of a token; a blank before the colon is none of them. */
@@ -43,6 +45,58 @@ is_token(const char *name)
 	return true;
 }
 
+/* HTTP/1.x; there is no other that is spoken over such lines. */
+static AlFault
+look_at_version(const char *version, size_t len)
+{
+	if (len != 8 || memcmp(version, "HTTP/", 5) != 0 || version[6] != '.' ||
+		version[5] < '0' || version[5] > '9' ||
+		version[7] < '0' || version[7] > '9')
+		return malformed_line;
+	return version[5] == '1' ? no_fault : wrong_version;
+}
+
+/*
+ * The first bytes that a client sent.  Nothing is wrong with a line that is
+ * not whole yet.  "method" gets its method, "" when there is none.
+ */
+AlFault
+al_syntax_first_line(const char *bytes, size_t len, char *method, size_t size)
+{
+	const char *end;
+	const char *blank;
+	const char *version;
+
+	method[0] = '\0';
+	/* empty lines before a request are legal */
+	while (len > 0 && (*bytes == '\r' || *bytes == '\n'))
+	{
+		bytes++;
+		len--;
+	}
+	end = len > 0 ? memchr(bytes, '\n', len) : NULL;
+	blank = len > 0 ?
+		memchr(bytes, ' ', end ? (size_t) (end - bytes) : len) : NULL;
+	if (blank && (size_t) (blank - bytes) < size)
+	{
+		memcpy(method, bytes, (size_t) (blank - bytes));
+		method[blank - bytes] = '\0';
+		if (!is_token(method))
+			method[0] = '\0';
+	}
+	if (end == NULL)
+		return no_fault;
+	if (end > bytes && end[-1] == '\r')
+		end--;
+	version = end;
+	while (version > bytes && version[-1] != ' ')
+		version--;
+	if (blank == NULL || blank == bytes || version <= blank + 2 ||
+		memchr(bytes, '\0', (size_t) (end - bytes)))
+		return malformed_line;
+	return look_at_version(version, (size_t) (end - version));
+}
+
 static enum MHD_Result
 look_at_header(void *cls, enum MHD_ValueKind kind, const char *name,
 			   const char *value)
@@ -52,6 +106,9 @@ look_at_header(void *cls, enum MHD_ValueKind kind, const char *name,
 	(void) kind;
 	if (!is_token(name))
 		heads->odd_name = true;
+	/* for others a line may end there */
+	else if (value && strchr(value, '\r'))
+		heads->odd_value = true;
 	else if (strcasecmp(name, "Host") == 0)
 		heads->hosts++;
 	else if (strcasecmp(name, "Content-Length") == 0)
@@ -101,12 +158,12 @@ fault(unsigned int status, const char *message)
 
 AlFault
 al_syntax_check(const AlConfig *config, struct MHD_Connection *mhd,
-				const char *target, const char *version)
+				const char *method, const char *target, const char *version)
 {
 	bool		modern = strcmp(version, "HTTP/1.0") != 0;
 	Heads		heads = {0};
 
-	if (strchr(target, ' '))
+	if (!is_token(method) || strchr(target, ' '))
 		return malformed_line;
 	if (strlen(target) > config->max_header)
 		return fault(414, "Request target too long");
@@ -115,6 +172,8 @@ al_syntax_check(const AlConfig *config, struct MHD_Connection *mhd,
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, look_at_header, &heads);
 	if (heads.odd_name)
 		return fault(400, "A header has a malformed name");
+	if (heads.odd_value)
+		return fault(400, "A header has a malformed value");
 	if (heads.hosts > 1 || (modern && heads.hosts == 0))
 		return fault(400, "There must be one Host header");
 	if (heads.lengths + heads.encodings > 1)
