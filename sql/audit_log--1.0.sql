@@ -1192,7 +1192,8 @@ BEGIN
 								  'details', details));
 		END IF;
 		CONTINUE WHEN NOT details && ARRAY['ADD COLUMN', 'DROP COLUMN', 'RENAME COLUMN',
-										   'ALTER COLUMN TYPE'];
+										   'ALTER COLUMN TYPE', 'ALTER COLUMN TYPE USING',
+										   'SET EXPRESSION'];
 		FOR below IN
 			SELECT n.nspname, c.relname
 			FROM audit.tables_below(command.relid) AS t JOIN pg_class c ON c.oid = t
@@ -1295,11 +1296,29 @@ BEGIN
 							  'object_type', dropped.object_type,
 							  'object_identity', dropped.object_identity));
 	END LOOP;
+
+	/* A column goes with its type, or with one that it is computed from. */
+	FOR dropped IN
+		SELECT n.nspname, c.relname, d.address_names[3] AS name, d.object_identity
+		FROM pg_event_trigger_dropped_objects() AS d
+			JOIN pg_class c ON c.oid = d.objid
+			JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE d.object_type IN ('table column', 'foreign table column') AND NOT d.original
+			AND EXISTS (SELECT FROM pg_trigger t
+						WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
+							AND t.tgfoid = 'audit.capture()'::regprocedure)
+	LOOP
+		PERFORM audit.log_ddl(dropped.nspname::text, dropped.relname::text, NULL,
+			json_build_object('command_tag', tg_tag,
+							  'object_type', 'table column',
+							  'object_identity', dropped.object_identity,
+							  'details', ARRAY['DROP COLUMN', dropped.name, '']));
+	END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.on_sql_drop() FROM PUBLIC;
 COMMENT ON FUNCTION audit.on_sql_drop() IS
-	'internal: event trigger: records that a tracked table or a capture trigger was dropped';
+	'internal: event trigger: records that a tracked table, a column of one or a capture trigger was dropped';
 
 CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
 	/*
@@ -1628,6 +1647,116 @@ COMMENT ON FUNCTION audit.unmasked(regclass, json) IS
 	'internal: an entity without the columns whose values are masked';
 
 /*
+ * What became of the columns of a table since a moment, oldest first, or null:
+ * a record names them as they were named when it was made.
+ */
+CREATE FUNCTION audit.column_changes(recorded regclass, since timestamptz)
+	RETURNS json
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT pg_catalog.json_agg(pg_catalog.json_build_object('id', o.id,
+				'what', d.details OPERATOR(pg_catalog.->>) n.n,
+				'name', d.details OPERATOR(pg_catalog.->>) (n.n + 1),
+				'new_name', d.details OPERATOR(pg_catalog.->>) (n.n + 2))
+			ORDER BY o.id, n.n)
+	FROM pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+		JOIN audit.objects o ON o.schema_name = s.nspname AND o.dao_name = c.relname,
+		LATERAL (SELECT CASE WHEN o.operation = 'ddl'
+							THEN o.entity OPERATOR(pg_catalog.->) 'details' END AS details) AS d,
+		LATERAL pg_catalog.generate_series(0, pg_catalog.json_array_length(d.details) - 1, 3) AS n (n)
+	WHERE c.oid = recorded AND o.operation = 'ddl' AND o.occurred_at >= since
+		AND d.details OPERATOR(pg_catalog.->>) n.n IN
+			('ADD COLUMN', 'DROP COLUMN', 'RENAME COLUMN', 'ALTER COLUMN TYPE USING', 'SET EXPRESSION');
+END;
+REVOKE ALL ON FUNCTION audit.column_changes(regclass, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION audit.column_changes(regclass, timestamptz) IS
+	'internal: what became of the columns of a table since a moment; null: nothing';
+
+/* An entity with its columns named as they are now, without those that went. */
+CREATE FUNCTION audit.named_now(changes json, record_id uuid, entity json)
+	RETURNS json
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	change record;
+BEGIN
+	FOR change IN
+		SELECT c ->> 'name' AS name,
+			CASE c ->> 'what' WHEN 'RENAME COLUMN' THEN c ->> 'new_name' END AS becomes
+		FROM json_array_elements(changes) WITH ORDINALITY AS e (c, n)
+		WHERE c ->> 'what' IN ('DROP COLUMN', 'RENAME COLUMN')
+			AND (c ->> 'id')::uuid > record_id
+		ORDER BY n
+	LOOP
+		CONTINUE WHEN entity -> change.name IS NULL;
+		entity := (SELECT coalesce(json_object_agg(coalesce(nullif(e.key, change.name), change.becomes),
+												   e.value), '{}')
+				   FROM json_each(entity) AS e
+				   WHERE e.key <> change.name OR change.becomes IS NOT NULL);
+	END LOOP;
+	RETURN entity;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.named_now(json, uuid, json) FROM PUBLIC;
+COMMENT ON FUNCTION audit.named_now(json, uuid, json) IS
+	'internal: an entity with its columns named as they are now, without those that went';
+
+/*
+ * The columns of a row "alias" as it is now, but null for those that were not
+ * there before the changes.  Throws if one has other values since.
+ */
+CREATE FUNCTION audit.columns_then(target regclass, changes json, alias text)
+	RETURNS text
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	att record;
+	change record;
+	name text;
+	value text;
+	list text;
+BEGIN
+	FOR att IN
+		SELECT a.attname, format_type(a.atttypid, a.atttypmod) AS type
+		FROM pg_attribute a
+		WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+		ORDER BY a.attnum
+	LOOP
+		name := att.attname;
+		value := format('%s.%I', alias, att.attname);
+		FOR change IN
+			SELECT c ->> 'what' AS what, c ->> 'name' AS name, c ->> 'new_name' AS new_name
+			FROM json_array_elements(changes) WITH ORDINALITY AS e (c, n)
+			ORDER BY n DESC
+		LOOP
+			IF change.what = 'RENAME COLUMN' AND change.new_name = name THEN
+				name := change.name;
+			ELSIF change.what = 'ADD COLUMN' AND change.name = name THEN
+				value := 'NULL::' || att.type;
+				EXIT;
+			ELSIF change.what IN ('ALTER COLUMN TYPE USING', 'SET EXPRESSION')
+				AND change.name = name
+			THEN
+				RAISE EXCEPTION 'rows of table "%" cannot be followed', target
+					USING ERRCODE = 'object_not_in_prerequisite_state',
+						DETAIL = format('ALTER TABLE gave column "%s" other values after that moment.',
+										att.attname);
+			END IF;
+		END LOOP;
+		list := concat_ws(', ', list, value);
+	END LOOP;
+	RETURN list;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.columns_then(regclass, json, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.columns_then(regclass, json, text) IS
+	'internal: the columns of a row as it is now, but null for those that were not there before the changes';
+
+/*
  * The rows of a table as they were at a moment, worked out from what happened
  * since: a row that was not touched is what it is now; another is what the
  * first later record says it was before.  So records older than the moment may
@@ -1645,6 +1774,10 @@ DECLARE
 	target regclass := (SELECT t.typrelid FROM pg_type t
 						WHERE t.oid = pg_typeof(base) AND t.typrelid <> 0);
 	recorded regclass;
+	relevant timestamptz := moment;
+	changes json;
+	without_key boolean;
+	other_key boolean;
 BEGIN
 	IF target IS NULL THEN
 		RAISE EXCEPTION 'first argument of audit.as_of() must be of a table''s row type'
@@ -1665,34 +1798,65 @@ BEGIN
 					JOIN pg_namespace n ON n.oid = c.relnamespace
 					JOIN audit.objects o ON o.schema_name = n.nspname
 						AND o.dao_name = c.relname
-			   WHERE c.oid = recorded AND o.operation = 'ddl'
-					AND o.entity -> 'details' ->> 0 IN ('RENAME', 'SET SCHEMA')
-					AND o.occurred_at > moment)
+			   WHERE c.oid = recorded AND o.occurred_at > moment
+					/* Others may hold what cannot be taken out of JSON. */
+					AND CASE WHEN o.operation = 'ddl'
+							THEN o.entity -> 'details' ->> 0 IN ('RENAME', 'SET SCHEMA') END)
 	THEN
 		RAISE EXCEPTION 'rows of table "%" cannot be followed', target
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				DETAIL = 'The table or its schema was renamed after that moment.';
 	END IF;
-	/* As it would be with a key that was excluded or masked at the time. */
 	IF EXISTS (SELECT FROM pg_class c
 					JOIN pg_namespace n ON n.oid = c.relnamespace
 					JOIN audit.objects o ON o.schema_name = n.nspname
 						AND o.dao_name = c.relname
-			   WHERE c.oid = recorded
-					AND o.operation IN ('create', 'update', 'delete')
-					AND (o.entity_key IS NULL OR o.entity_key = '***'
-						 OR o.entity_key LIKE '[%"***"%]')
-					AND (o.occurred_at > moment
-						 OR EXISTS (SELECT FROM audit.objects t
-									WHERE t.schema_name = n.nspname
-										AND t.dao_name = c.relname
-										AND t.operation = 'truncate'
-										AND t.occurred_at > moment)))
-		AND audit.key_columns(target) IS NOT NULL
+			   WHERE c.oid = recorded AND o.occurred_at > moment
+					AND CASE WHEN o.operation = 'ddl'
+							THEN o.entity ->> 'object_type' IN ('table', 'foreign table')
+								AND o.entity -> 'details' IS NULL END)
 	THEN
 		RAISE EXCEPTION 'rows of table "%" cannot be followed', target
 			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'A table of that name was dropped after that moment.';
+	END IF;
+	IF EXISTS (SELECT FROM pg_class c
+					JOIN pg_namespace n ON n.oid = c.relnamespace
+					JOIN audit.objects o ON o.schema_name = n.nspname
+						AND o.dao_name = c.relname
+			   WHERE c.oid = recorded AND o.operation = 'truncate'
+					AND o.occurred_at > moment)
+	THEN
+		relevant := '-infinity';
+	END IF;
+	changes := audit.column_changes(recorded, relevant);
+	/*
+	 * Rows are followed by the key that the table has now.  One of the time
+	 * may have been another, or excluded or masked.
+	 */
+	EXECUTE format($query$
+		SELECT bool_or(o.entity_key IS NULL OR o.entity_key = '***'
+						 OR o.entity_key LIKE '[%%"***"%%]'),
+			bool_or((SELECT o.entity_key <> %2$s
+					 FROM json_populate_record(NULL::%1$s, CASE
+						WHEN o.entity_key = '***' OR o.entity_key LIKE '[%%"***"%%]' THEN '{}'
+						ELSE audit.unmasked($1, audit.named_now($4, o.id, o.entity)) END) AS b) IS TRUE)
+		FROM pg_class c
+			JOIN pg_namespace n ON n.oid = c.relnamespace
+			JOIN audit.objects o ON o.schema_name = n.nspname AND o.dao_name = c.relname
+		WHERE c.oid = $2 AND o.operation IN ('create', 'update', 'delete')
+			AND o.occurred_at > $3
+		$query$, target, audit.key_expression(target, 'b'))
+	INTO without_key, other_key
+	USING target, recorded, relevant, changes;
+	IF without_key THEN
+		RAISE EXCEPTION 'rows of table "%" cannot be followed', target
+			USING ERRCODE = 'object_not_in_prerequisite_state',
 				DETAIL = 'There are records without the row''s key, which was excluded or masked.';
+	ELSIF other_key THEN
+		RAISE EXCEPTION 'rows of table "%" cannot be followed', target
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'The key of the table was another one when records were made.';
 	END IF;
 	RETURN QUERY EXECUTE format($query$
 		WITH records AS (
@@ -1702,8 +1866,8 @@ BEGIN
 			FROM pg_class c
 				JOIN pg_namespace n ON n.oid = c.relnamespace,
 				audit.objects o,
-				LATERAL (SELECT audit.unmasked($2, o.entity) AS entity,
-							audit.unmasked($2, o.old_values) AS old_values) e,
+				LATERAL (SELECT audit.unmasked($2, audit.named_now($4, o.id, o.entity)) AS entity,
+							audit.unmasked($2, audit.named_now($4, o.id, o.old_values)) AS old_values) e,
 				LATERAL json_populate_record(
 					json_populate_record(NULL::%1$s, coalesce(e.entity, '{}')),
 					coalesce(e.old_values, '{}')) b
@@ -1712,7 +1876,7 @@ BEGIN
 				AND ($2 = $3 OR o.partition_name IS NULL
 					 OR o.partition_name = (SELECT p.relname FROM pg_class p
 											WHERE p.oid = $2))
-				AND o.operation <> 'ddl'
+				AND o.operation <> 'ddl' AND o.occurred_at > $5
 		), truncated AS (
 			SELECT id FROM records
 			WHERE operation = 'truncate' AND later ORDER BY id LIMIT 1
@@ -1747,17 +1911,17 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM first_later f
 							WHERE l.entity_key IN (f.entity_key, f.old_key))
 		UNION ALL
-		SELECT c.* FROM %1$s c
+		SELECT %4$s FROM %1$s c
 		WHERE NOT EXISTS (SELECT FROM truncated)
 			AND (%2$s) NOT IN (SELECT f.entity_key FROM first_later f)
 		$query$, target, audit.key_expression(target, 'c'),
-		audit.key_expression(target, 'b'))
-	USING moment, target, recorded;
+		audit.key_expression(target, 'b'), audit.columns_then(target, changes, 'c'))
+	USING moment, target, recorded, changes, relevant;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.as_of(anyelement, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION audit.as_of(anyelement, timestamptz) IS
-	'the rows of a table as they were at a moment; columns that are not recorded are null';
+	'the rows of a table as they were at a moment; columns that are not recorded, or were not there yet, are null';
 
 /*
  * The statement that undoes one record if the row is still as the record left
@@ -1767,7 +1931,8 @@ COMMENT ON FUNCTION audit.as_of(anyelement, timestamptz) IS
  * the schema of everything.
  */
 CREATE FUNCTION audit.revert_statement(r audit.objects, OUT target regclass,
-									   OUT statement text, OUT known json)
+									   OUT statement text, OUT known json,
+									   OUT old_values json)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1775,20 +1940,26 @@ DECLARE
 	is_now text;
 	columns text;
 	reason text;
+	changes json;
+	entity json;
 BEGIN
 	target := to_regclass(format('%I.%I', r.schema_name, r.dao_name));
 	IF target IS NULL THEN
 		RAISE EXCEPTION 'table "%.%" does not exist', r.schema_name, r.dao_name
 			USING ERRCODE = 'undefined_table';
 	END IF;
-	known := audit.unmasked(target, r.entity);
+	/* Under the names that the columns have now; values that are masked are unknown. */
+	changes := audit.column_changes(target, r.occurred_at);
+	entity := audit.named_now(changes, r.id, r.entity);
+	old_values := audit.named_now(changes, r.id, r.old_values);
+	known := audit.unmasked(target, entity);
 	/* What was left out of a row cannot be put back. */
 	IF r.operation NOT IN ('create', 'update', 'delete') THEN
 		reason := format('Its operation is "%s".', r.operation);
 	ELSIF r.operation = 'delete' AND (r.removed_from_entity IS NOT NULL
-									  OR known::jsonb <> r.entity::jsonb)
+									  OR known::jsonb <> entity::jsonb)
 		OR r.operation = 'update'
-			AND (audit.unmasked(target, r.old_values)::jsonb <> r.old_values::jsonb
+			AND (audit.unmasked(target, old_values)::jsonb <> old_values::jsonb
 				 OR r.old_values::jsonb = '{}' AND r.removed_from_entity IS NOT NULL
 				 OR EXISTS (SELECT FROM unnest(string_to_array(r.removed_from_entity, ',')) AS name
 							WHERE cardinality(audit.columns_among(target, ARRAY[name])) = 0))
@@ -1798,6 +1969,8 @@ BEGIN
 		AND audit.key_columns(target) IS NOT NULL
 	THEN
 		reason := 'The row''s key is excluded from the record.';
+	ELSIF old_values::jsonb = '{}' AND r.old_values::jsonb <> '{}' THEN
+		reason := 'The columns that it changed do not exist any more.';
 	END IF;
 	IF reason IS NOT NULL THEN
 		RAISE EXCEPTION 'record % cannot be reverted', r.id
@@ -1831,7 +2004,7 @@ BEGIN
 					FROM pg_attribute a
 					WHERE a.attrelid = target AND a.attnum > 0
 						AND NOT a.attisdropped AND a.attgenerated = ''
-						AND EXISTS (SELECT FROM json_object_keys(r.old_values) AS k
+						AND EXISTS (SELECT FROM json_object_keys(old_values) AS k
 									WHERE k = a.attname));
 		/* Null if no column was recorded as changed. */
 		statement := format('UPDATE %1$s t SET %2$s '
@@ -1874,11 +2047,11 @@ BEGIN
 		END IF;
 	END IF;
 	RETURN QUERY
-		SELECT o.id, s.target, s.statement, s.known, o.entity_key, o.old_values
+		SELECT o.id, s.target, s.statement, s.known, o.entity_key, s.old_values
 		FROM audit.objects o, audit.revert_statement(o) s
 		WHERE record_id IS NOT NULL AND o.id = record_id
 		UNION ALL
-		(SELECT o.id, s.target, s.statement, s.known, o.entity_key, o.old_values
+		(SELECT o.id, s.target, s.statement, s.known, o.entity_key, s.old_values
 		 FROM audit.objects o, audit.revert_statement(o) s
 		 WHERE record_id IS NULL AND o.operation <> 'ddl'
 			AND o.request_id = revert_statements.request_id
@@ -1929,7 +2102,9 @@ GRANT EXECUTE ON FUNCTION audit.recorded_as(regclass),
 	audit.history(regclass, text), audit.history(regclass, anyelement),
 	audit.diff(uuid), audit.is_tracked(regclass),
 	audit.key_columns(regclass), audit.key_expression(regclass, text),
-	audit.unmasked(regclass, json), audit.as_of(anyelement, timestamptz)
+	audit.unmasked(regclass, json), audit.column_changes(regclass, timestamptz),
+	audit.named_now(json, uuid, json), audit.columns_then(regclass, json, text),
+	audit.as_of(anyelement, timestamptz)
 	TO audit_log_reader;
 GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
 	audit.record(audit.requests), audit.verify(json), audit.trigger_args(oid),

@@ -231,6 +231,54 @@ UPDATE renamed SET v = 'third';
 SELECT * FROM audit.as_of(NULL::renamed, :'before');
 DROP TABLE renamed;
 
+-- Columns that were renamed, dropped, added again or given another type since:
+-- a record names them as they were named.
+CREATE TABLE shaped (id int PRIMARY KEY, price numeric(10, 1), note text, size int, kind varchar(4));
+SELECT audit.enable('shaped');
+INSERT INTO shaped VALUES (1, 10, 'first', 1, 'a'), (2, 20, 'second', 2, 'b'), (3, 30, 'third', 3, 'c');
+SELECT clock_timestamp() AS before \gset
+UPDATE shaped SET price = 11, note = 'changed' WHERE id = 1;
+DELETE FROM shaped WHERE id = 3;
+ALTER TABLE shaped RENAME price TO net;
+ALTER TABLE shaped RENAME net TO gross;
+UPDATE shaped SET gross = 12 WHERE id = 1;
+ALTER TABLE shaped DROP note, ADD note text DEFAULT 'another column', ALTER size TYPE bigint, ALTER kind TYPE text USING kind::text;
+ALTER TABLE shaped ADD COLUMN IF NOT EXISTS size int;
+UPDATE shaped SET note = 'new' WHERE id = 1;
+SELECT * FROM audit.as_of(NULL::shaped, :'before') ORDER BY id;
+SELECT * FROM audit.as_of(NULL::shaped, now()) ORDER BY id;
+SELECT audit.revert(id) FROM audit.objects WHERE dao_name = 'shaped' AND operation = 'delete';
+SELECT operation, old_values, refused(id) FROM audit.objects WHERE dao_name = 'shaped' AND operation = 'update' ORDER BY id DESC;
+SELECT * FROM shaped ORDER BY id;
+TRUNCATE shaped;
+SELECT * FROM audit.as_of(NULL::shaped, :'before') ORDER BY id;
+-- A change of nothing but a column that is gone
+UPDATE shaped SET id = id;
+INSERT INTO shaped VALUES (4);
+UPDATE shaped SET note = 'soon gone';
+ALTER TABLE shaped DROP note;
+SELECT refused(id) FROM audit.objects WHERE dao_name = 'shaped' AND old_values::text LIKE '%another column%';
+-- Columns that went with something else
+CREATE DOMAIN shape AS text;
+ALTER TABLE shaped ADD form shape, ADD twice bigint GENERATED ALWAYS AS (size * 2) STORED;
+DROP DOMAIN shape CASCADE;
+ALTER TABLE shaped DROP size CASCADE;
+SELECT entity FROM audit.objects WHERE dao_name = 'shaped' AND operation = 'ddl' ORDER BY id DESC LIMIT 4;
+-- What the table was cannot be told, and is not guessed.
+SELECT clock_timestamp() AS before \gset
+ALTER TABLE shaped ALTER gross TYPE int USING gross * 100;
+SELECT * FROM audit.as_of(NULL::shaped, :'before');
+SELECT clock_timestamp() AS before \gset
+UPDATE shaped SET gross = 5;
+ALTER TABLE shaped DROP CONSTRAINT shaped_pkey, ADD PRIMARY KEY (gross);
+SELECT * FROM audit.as_of(NULL::shaped, :'before');
+SELECT id, gross FROM audit.as_of(NULL::shaped, clock_timestamp());
+SELECT clock_timestamp() AS before \gset
+DROP TABLE shaped;
+CREATE TABLE shaped (gross int PRIMARY KEY);
+SELECT audit.enable('shaped');
+SELECT * FROM audit.as_of(NULL::shaped, :'before');
+
 -- Without a key there is a record of each change, but no history of a row.
 INSERT INTO unkeyed VALUES (1);
 SELECT audit.enable('unkeyed');
@@ -258,4 +306,4 @@ SELECT o.operation, d.* FROM audit.objects o, audit.diff(o.id) d WHERE dao_name 
 SELECT count(*) FROM audit.diff('00000000-0000-7000-8000-000000000000');
 
 DROP FUNCTION refused;
-DROP TABLE accounts, lines, unkeyed, vaults, citizens, passes, sales;
+DROP TABLE accounts, lines, unkeyed, vaults, citizens, passes, sales, shaped;

@@ -70,12 +70,45 @@ al_ddl_trigger_args(Oid tgoid)
 	return finish_array(args);
 }
 
+/* Does ALTER COLUMN TYPE make other values than a cast of the old ones? */
+static bool
+is_converted(const AlterTableCmd *cmd)
+{
+	Node	   *value = castNode(ColumnDef, cmd->def)->raw_default;
+
+	while (value && IsA(value, TypeCast))
+		value = ((TypeCast *) value)->arg;
+	return value &&
+		!(IsA(value, ColumnRef) &&
+		  strcmp(NameListToString(((ColumnRef *) value)->fields),
+				 cmd->name) == 0);
+}
+
+/* Did ADD COLUMN IF NOT EXISTS find that there is one? */
+static bool
+is_passed_over(const AlterTableCmd *cmd, Oid made)
+{
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+#if PG_VERSION_NUM < 160000
+		case AT_AddColumnRecurse:
+#endif
+			return cmd->missing_ok && !OidIsValid(made);
+		default:
+			return false;
+	}
+}
+
 /* What a subcommand of ALTER TABLE does, for those that matter here. */
 static const char *
-subcommand_name(AlterTableType type)
+subcommand_name(const AlterTableCmd *cmd)
 {
-	switch (type)
+	switch (cmd->subtype)
 	{
+		case AT_AlterColumnType:
+			return is_converted(cmd) ? "ALTER COLUMN TYPE USING" :
+				"ALTER COLUMN TYPE";
 		case AT_AddColumn:
 #if PG_VERSION_NUM < 160000
 		case AT_AddColumnRecurse:
@@ -86,8 +119,10 @@ subcommand_name(AlterTableType type)
 		case AT_DropColumnRecurse:
 #endif
 			return "DROP COLUMN";
-		case AT_AlterColumnType:
-			return "ALTER COLUMN TYPE";
+#if PG_VERSION_NUM >= 170000
+		case AT_SetExpression:
+			return "SET EXPRESSION";
+#endif
 		case AT_AddConstraint:
 #if PG_VERSION_NUM < 160000
 		case AT_AddConstraintRecurse:
@@ -144,7 +179,9 @@ al_ddl_details(void *command)
 			CollectedATSubcmd *sub = lfirst(lc);
 			AlterTableCmd *cmd = castNode(AlterTableCmd, sub->parsetree);
 
-			parts = add_text(parts, subcommand_name(cmd->subtype));
+			if (is_passed_over(cmd, sub->address.objectId))
+				continue;
+			parts = add_text(parts, subcommand_name(cmd));
 			if (cmd->name == NULL && cmd->def && IsA(cmd->def, ColumnDef))
 				parts = add_text(parts, ((ColumnDef *) cmd->def)->colname);
 			else if (cmd->def && IsA(cmd->def, PartitionCmd))

@@ -41,7 +41,7 @@ sub same
 
 SKIP:
 {
-	skip 'version 17', 7 if $node->pg_version < 17;
+	skip 'version 17', 8 if $node->pg_version < 17;
 
 	sql(q{
 		CREATE TABLE p (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
@@ -61,13 +61,15 @@ SKIP:
 		lines('create ids_1 {"id":1,"k":1}', 'create ids_1 {"id":2,"k":1}'), 'an identity of a partitioned table');
 	is(records("INSERT INTO g (id, a) VALUES (1, 1); ALTER TABLE g ALTER COLUMN b SET EXPRESSION AS (a * 10); UPDATE g SET a = 2"),
 		lines('create g 1 {"id":1,"a":1,"b":2}', 'update g 1 {"id":1,"a":2,"b":20} {"a":1,"b":10}'), 'a generated column is made in another way');
-	is(sql(q{SELECT entity ->> 'details' FROM audit.objects WHERE operation = 'ddl' AND dao_name = 'g'}), '["OTHER","b",""]', '  and that has a record');
+	is(sql(q{SELECT entity ->> 'details' FROM audit.objects WHERE operation = 'ddl' AND dao_name = 'g'}), '["SET EXPRESSION","b",""]', '  and that has a record');
+	my ($ret, $out, $err) = $node->psql($db, q{SELECT * FROM audit.as_of(NULL::g, '-infinity')});
+	like($err, qr/DETAIL:  ALTER TABLE gave column "b" other values after that moment/, '  so that what it was cannot be told');
 	$node->psql($db, "COPY g (id, a) FROM STDIN WITH (ON_ERROR ignore);\n7\t7\nx\t8\n9\t9\n\\.\n");
 	is(same('g', 't.id::text'), '3|3', 'COPY that passes over what it cannot read');
 	sql(q{
 		CREATE TABLE h (id int, a text, b text, c text GENERATED ALWAYS AS (upper(a)) STORED) PARTITION BY LIST (id);
 		CREATE TABLE h_1 PARTITION OF h FOR VALUES IN (1);
-		CREATE TABLE h_2 PARTITION OF h (c GENERATED ALWAYS AS (upper(b))) FOR VALUES IN (2);
+		CREATE TABLE h_2 PARTITION OF h (c GENERATED ALWAYS AS (upper(b)) STORED) FOR VALUES IN (2);
 		SELECT audit.enable('h', mask => '{b}')});
 	is(records("INSERT INTO h VALUES (1, 'shown', 'hidden'), (2, 'shown', 'hidden')") . "\n" . sql(q{SELECT mask FROM audit.tracked_tables WHERE table_name = 'h'}),
 		lines('create h_1 {"id":1,"a":"shown","b":"***","c":"SHOWN"}', 'create h_2 {"id":2,"a":"shown","b":"***","c":"***"}', '{b,c}'),
