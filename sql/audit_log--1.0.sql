@@ -3794,6 +3794,8 @@ BEGIN
 	FROM audit.audit_objects o
 	WHERE o.entity_key = 'coverage' AND o.operation = 'ddl'
 		AND o.schema_name = 'audit' AND o.dao_name = 'ledger'
+		/* Not one of a clock that was set back since. */
+		AND o.occurred_at <= clock_timestamp()
 	ORDER BY o.id DESC LIMIT 1;
 	IF last.entity::text = now::text
 		AND last.occurred_at > clock_timestamp() - max_age

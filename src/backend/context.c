@@ -19,8 +19,11 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "context.h"
 #include "guc.h"
+
+#define SMALL_STEP (1 * USECS_PER_SEC)	/* of the clock, backwards */
 
 /* The name of one role, kept until pg_authid changes. */
 typedef struct RoleName
@@ -92,6 +95,28 @@ peer_address(void)
 }
 
 /*
+ * The time of the records of a statement that starts now.  The order of records
+ * is that of their times, so a clock that is set back must not turn it round
+ * for what one transaction does to a row, nor for what a session does when the
+ * step is small.  After a larger one the next transaction has the time that the
+ * clock shows.
+ */
+static TimestampTz
+current_time(void)
+{
+	static TimestampTz last = DT_NOBEGIN;
+	static LocalTransactionId transaction = InvalidLocalTransactionId;	/* that of "last" */
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now <= last && (last - now <= SMALL_STEP ||
+						transaction == al_compat_lxid()))
+		now = last + 1;
+	last = now;
+	transaction = al_compat_lxid();
+	return now;
+}
+
+/*
  * Fills in the context of a statement that starts writing records now.  The
  * texts are allocated in the current memory context.
  */
@@ -114,7 +139,7 @@ al_context_fill(AlContext *context)
 	context->db_role = current_user == session_user ? (Datum) 0 :
 		al_context_text(role_name(&current_role, current_user));
 
-	context->occurred_at = GetCurrentTimestamp();
+	context->occurred_at = current_time();
 	context->expire = al_guc_record_ttl == 0 ? DT_NOEND :
 		context->occurred_at + (TimestampTz) al_guc_record_ttl * USECS_PER_SEC;
 }

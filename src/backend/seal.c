@@ -36,6 +36,7 @@
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "portability/instr_time.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -292,11 +293,12 @@ al_seal_waiting(Snapshot snapshot, int64 most)
 bool
 al_seal_wait(uint64 txid, int64 timeout_ms)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	instr_time	start;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "audit_log last block",
 												  ALLOCSET_SMALL_SIZES);
 
+	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
@@ -304,14 +306,16 @@ al_seal_wait(uint64 txid, int64 timeout_ms)
 		AlBlock		last;
 		bool		sealed = al_ledger_last_block(snapshot, &last) &&
 		al_txids_see(last.snapshot, txid);
+		instr_time	waited;
 
 		UnregisterSnapshot(snapshot);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 		if (sealed)
 			return true;
-		if (timeout_ms >= 0 &&
-			GetCurrentTimestamp() - start >= timeout_ms * 1000)
+		INSTR_TIME_SET_CURRENT(waited);
+		INSTR_TIME_SUBTRACT(waited, start);
+		if (timeout_ms >= 0 && INSTR_TIME_GET_MILLISEC(waited) >= timeout_ms)
 			return false;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT |
 						 WL_EXIT_ON_PM_DEATH, POLL_MS, PG_WAIT_EXTENSION);
