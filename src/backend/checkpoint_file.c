@@ -65,7 +65,8 @@ al_checkpoint_file_read(const char *path)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not open checkpoint file \"%s\": %m", path)));
+				 errmsg("could not open checkpoint file \"%s\": %m", path),
+				 errhint("\"audit.checkpoint_dir\" must be a folder that the server's user can read and write.")));
 	if (st.st_size > FILE_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

@@ -104,8 +104,11 @@ last_checkpoint(Snapshot snapshot, const AlGeneration *generation,
 {
 	const char *path = al_checkpoint_file_path(snapshot, generation);
 	char	   *note = path ? al_checkpoint_file_read(path) : NULL;
+	AlCheckpoint checkpoint;
 	AlGeneration sealed;
 
+	if (note && !al_checkpoint_parse(note, &checkpoint))
+		note = NULL;
 	if (note == NULL &&
 		al_ledger_generation(snapshot, block->generation, &sealed))
 		note = al_checkpoint_note(snapshot, block, &sealed);
@@ -217,6 +220,12 @@ al_custody_rotate_key(void)
 	require_ledger(al_ledger_last_generation(snapshot, &generation) &&
 				   al_ledger_last_block(snapshot, &block));
 	require_key_of_our_own();
+	if (al_signing_next_waits(snapshot, &generation))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the key in file \"%s\" has not yet replaced the one before",
+						al_signing_next_path()),
+				 errhint("Call audit.seal() first: both keys sign the next checkpoint.")));
 	path = al_signing_next_path();
 	/* One that no committed call knows of signs nothing. */
 	if (unlink(path) != 0 && errno != ENOENT)

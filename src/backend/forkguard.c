@@ -46,7 +46,12 @@ al_forkguard_check(Snapshot snapshot, const AlBlock *last,
 		strcmp(generation->previous, al_notetext_show(note)) == 0)
 		return note;
 	if (!al_checkpoint_parse(note, &checkpoint))
-		refuse(path, "The file does not hold a checkpoint.");
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("checkpoint file \"%s\" does not hold a checkpoint",
+						path),
+				 errdetail("Whether the ledger continues what was published last cannot be told."),
+				 errhint("Bring the file back, from wherever a copy was taken. If there is none, remove it: the next block writes it again.")));
 	if (checkpoint.size > last->size)
 		refuse(path, psprintf("The checkpoint has " UINT64_FORMAT " leaves, the ledger " INT64_FORMAT ".",
 							  checkpoint.size, last->size));

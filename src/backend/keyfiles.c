@@ -164,6 +164,47 @@ al_keyfiles_load_ledger(const char *path)
 }
 
 /*
+ * Writes a key to a file that only we can read, which must not exist.  It gets
+ * its name when it is complete and on disk: half a key, as a crash would leave
+ * it, could neither be used nor be told from one that somebody has damaged.
+ * Returns false with errno.
+ */
+static bool
+write_key(const char *path, const char *pem)
+{
+	char		temporary[MAXPGPATH];
+	char		folder[MAXPGPATH];
+	int			len = strlen(pem);
+	int			fd;
+	bool		written;
+	int			save_errno;
+
+	snprintf(temporary, sizeof(temporary), "%s.%d", path, MyProcPid);
+	(void) unlink(temporary);	/* an earlier process may have had our id */
+	fd = BasicOpenFilePerm(temporary, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY,
+						   S_IRUSR | S_IWUSR);
+	if (fd < 0)
+		return false;
+	errno = ENOSPC;				/* what a short write means */
+	written = write(fd, pem, len) == len && pg_fsync(fd) == 0;
+	save_errno = errno;
+	close(fd);
+	errno = save_errno;
+	/* rename() would replace the key that another process has just made. */
+	written = written && link(temporary, path) == 0;
+	save_errno = errno;
+	(void) unlink(temporary);
+	if (written)
+	{
+		strlcpy(folder, path, sizeof(folder));
+		get_parent_directory(folder);
+		(void) fsync_fname_ext(folder, true, true, WARNING);
+	}
+	errno = save_errno;
+	return written;
+}
+
+/*
  * Makes an Ed25519 key and writes it to a file that only we can read, which
  * must not exist.  The caller frees the key.
  */
@@ -173,10 +214,7 @@ al_keyfiles_create_ledger(const char *path)
 	AlKey	   *key = NULL;
 	AlError		error = {{0}};
 	char		pem[AL_ED25519_PEM_SIZE];
-	int			fd;
-	int			len;
 	bool		written;
-	int			save_errno;
 
 	forbid_dump();
 	if (al_crypto_generate_ed25519(&key, &error) != AL_OK ||
@@ -187,22 +225,12 @@ al_keyfiles_create_ledger(const char *path)
 				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 				 errmsg("could not make a key: %s", error.reason)));
 	}
-	len = strlen(pem);
-	fd = BasicOpenFilePerm(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY,
-						   S_IRUSR | S_IWUSR);
-	errno = fd >= 0 ? ENOSPC : errno;	/* what a short write means */
-	written = fd >= 0 && write(fd, pem, len) == len && pg_fsync(fd) == 0;
-	save_errno = errno;
-	if (fd >= 0)
-	{
-		close(fd);
-		/* Half a key would be in the way of the next try. */
-		if (!written)
-			(void) unlink(path);
-	}
+	written = write_key(path, pem);
 	al_crypto_cleanse(pem, sizeof(pem));
 	if (!written)
 	{
+		int			save_errno = errno;
+
 		al_crypto_free_key(key);
 		errno = save_errno;
 		ereport(ERROR,

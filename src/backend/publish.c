@@ -16,6 +16,7 @@
 #include "commands/async.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
 #include "checkpoint.h"
@@ -27,6 +28,8 @@
 
 #define CHANNEL "audit_ledger"
 #define NOTIFY_MAX 7900			/* bytes; the server's limit is 8000 */
+#define QUEUE_FULL 0.9			/* of the queue of notifications */
+#define PROBLEM_SIZE 512
 
 /* What is to be done at commit. */
 typedef struct Announcement
@@ -42,6 +45,9 @@ typedef struct Announcement
 /* Of the transaction that goes on: its last checkpoint, or NULL. */
 static Announcement *pending = NULL;
 
+/* What kept the last checkpoint of this process from its file, or "". */
+static char problem[PROBLEM_SIZE];
+
 static void
 forget(void)
 {
@@ -55,15 +61,19 @@ publish(void)
 {
 	bool		written = true;
 
+	problem[0] = '\0';
 	if (pending->path &&
 		!al_checkpoint_file_replace(pending->path, pending->note))
 	{
 		written = false;
+		snprintf(problem, sizeof(problem),
+				 "could not write checkpoint file \"%s\": %s", pending->path,
+				 strerror(errno));
 		ereport(WARNING,
 				(errcode_for_file_access(),
-				 errmsg("could not write checkpoint file \"%s\": %m",
-						pending->path),
-				 errdetail("The block is sealed; the next one writes the file again.")));
+				 errmsg("%s", problem),
+				 errdetail("The block is sealed; the next audit.seal() writes the file."),
+				 errhint("The server's user must be able to write there, and the file system must have room.")));
 	}
 	ereport(LOG,
 			(errmsg("%s", pending->summary), errhidestmt(true)));
@@ -97,6 +107,30 @@ on_xact_event(XactEvent event, void *arg)
 		default:
 			break;
 	}
+}
+
+/* Why the checkpoint sealed last is not in its file; NULL if it is. */
+const char *
+al_publish_problem(void)
+{
+	return problem[0] ? problem : NULL;
+}
+
+/*
+ * Where a session listens and never reads, the queue fills up, and the commit
+ * of whoever notifies fails.  The block matters more than the notification.
+ */
+static void
+notify(const char *payload)
+{
+	if (DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage,
+										   (Datum) 0)) < QUEUE_FULL)
+		Async_Notify(CHANNEL, payload);
+	else
+		ereport(WARNING,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a checkpoint was sealed without a notification, because the queue is almost full"),
+				 errhint("End the transaction of the session that listens and does not read; the log of the server names it.")));
 }
 
 void
@@ -152,6 +186,6 @@ al_publish_checkpoint(Snapshot snapshot, const AlBlock *block,
 	pending = announcement;
 	MemoryContextSwitchTo(old);
 	ForceSyncCommit();
-	Async_Notify(CHANNEL, strlen(announcement->note) < NOTIFY_MAX ?
-				 al_notetext_show(announcement->note) : text);
+	notify(strlen(announcement->note) < NOTIFY_MAX ?
+		   al_notetext_show(announcement->note) : text);
 }

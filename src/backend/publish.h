@@ -9,6 +9,7 @@
 #include "ledger.h"
 
 extern void al_publish_init(void);
+extern const char *al_publish_problem(void);
 extern void al_publish_checkpoint(Snapshot snapshot, const AlBlock *block,
 								  const AlGeneration *generation, bool sign);
 

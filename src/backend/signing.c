@@ -99,20 +99,42 @@ al_signing_next_path(void)
 	return psprintf("%s.next", al_guc_ledger_key);
 }
 
+static bool
+is_known(const AlKnownKeys *known, AlKey *key, const AlGeneration *generation)
+{
+	AlNoteKey	named;
+
+	return al_note_use_key(generation->origin, al_crypto_public_half(key),
+						   &named, NULL) == AL_OK &&
+		al_knownkeys_find(known, &named) >= 0;
+}
+
 /* The key to come, if it is there and audit.rotate_key() was committed. */
 static AlKey *
 next_key(const AlKnownKeys *known, const AlGeneration *generation)
 {
 	const char *path = al_signing_next_path();
 	AlKey	   *key = al_signing_hold(al_keyfiles_load_ledger(path));
-	AlNoteKey	named;
 
-	if (key == NULL ||
-		al_note_use_key(generation->origin, al_crypto_public_half(key),
-						&named, NULL) != AL_OK ||
-		al_knownkeys_find(known, &named) < 0)
-		return NULL;
-	return key;
+	return key && is_known(known, key, generation) ? key : NULL;
+}
+
+/*
+ * Is there a key to come that the ledger has already told of?  One that cannot
+ * be used does not count.
+ */
+bool
+al_signing_next_waits(Snapshot snapshot, const AlGeneration *generation)
+{
+	AlKnownKeys known;
+	AlKeyFileState state;
+	AlKeyFileProblem problem;
+	AlKey	   *key = al_signing_hold(al_keyfiles_load(al_signing_next_path(),
+													   al_crypto_load_ed25519_key,
+													   &state, &problem));
+
+	al_knownkeys_read(snapshot, &known);
+	return key && is_known(&known, key, generation);
 }
 
 static bool

@@ -16,6 +16,8 @@ extern bool al_signing_sign(Snapshot snapshot, const char *text,
 							const AlBlock *block,
 							const AlGeneration *generation,
 							StringInfo lines);
+extern bool al_signing_next_waits(Snapshot snapshot,
+								  const AlGeneration *generation);
 extern char *al_signing_next_path(void);
 extern AlKey *al_signing_hold(AlKey *key);
 

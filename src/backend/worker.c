@@ -22,6 +22,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "portability/instr_time.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -36,6 +37,7 @@
 #include "utils/wait_event.h"
 
 #include "guc.h"
+#include "publish.h"
 #include "purge.h"
 #include "seal.h"
 #include "worker.h"
@@ -170,8 +172,8 @@ wait_to_connect(const char *database, int failed)
 	/* The postmaster has waited RESTART_S. */
 	int			wait = Min(RESTART_S << Min(failed, 10), MAX_BACK_OFF_S) -
 		RESTART_S;
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													wait * 1000L);
+	instr_time	start;
+	long		left = wait * 1000L;	/* ms; no clock that can be set tells */
 
 	ereport(WARNING,
 			(errcode(ERRCODE_UNDEFINED_DATABASE),
@@ -180,15 +182,19 @@ wait_to_connect(const char *database, int failed)
 			 errdetail("It was tried %d times, and is again in %d seconds or when the configuration is reloaded.",
 					   failed, wait),
 			 errhint("Create the database, or take its name out of the setting and restart the server.")));
-	while (!ConfigReloadPending && GetCurrentTimestamp() < until)
+	INSTR_TIME_SET_CURRENT(start);
+	while (!ConfigReloadPending && left > 0)
 	{
+		instr_time	now;
+
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-														 until) + 1,
-						 PG_WAIT_EXTENSION);
+						 left, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, start);
+		left = wait * 1000L - (long) INSTR_TIME_GET_MILLISEC(now);
 	}
 	reload_configuration();
 }
@@ -226,7 +232,12 @@ audit_log_worker_main(Datum arg)
 
 		done = run(seal, "sealing", context, failure) && done;
 		done = run(purge, "purging", context, failure) && done;
-		pgstat_report_activity(STATE_IDLE, done ? "waiting" : failure);
+		/* The block is sealed all the same: no reason to come later. */
+		if (done && al_publish_problem())
+			snprintf(failure, sizeof(failure), "publishing failed: %s",
+					 al_publish_problem());
+		pgstat_report_activity(STATE_IDLE, done && !al_publish_problem() ?
+							   "waiting" : failure);
 		back_off = done ? 0 : Min(Max(2 * back_off, al_guc_ledger_interval),
 								  MAX_BACK_OFF_S);
 		(void) WaitLatch(MyLatch,
