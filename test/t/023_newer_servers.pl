@@ -117,4 +117,39 @@ cmp_ok(sql('SELECT audit.seal()'), '>=', 20000, '  and the sealer finds every re
 sql('INSERT INTO many VALUES (0)');
 is(sql('SELECT audit.seal()'), '1', '  also those that come later');
 is(sql('SELECT count(*) FROM audit.verify_ledger()'), '0', 'all of it verifies');
+# A session that listens and never reads fills the queue of notifications.
+# That is small enough to be filled here where its size can be set.
+SKIP:
+{
+	skip 'version 17', 6 if $node->pg_version < 17;
+
+	my $full = AuditLog::start_worker_node('full', 'max_notify_queue_pages = 64');
+	AuditLog::create_db($full, 'shop');
+	my $waiting = sub { return $full->poll_query_until('shop', 'SELECT waiting = 0 AND active FROM audit.status') };
+	$full->safe_psql('shop', q{CREATE TABLE things (id int PRIMARY KEY); SELECT audit.enable('things')});
+	ok($waiting->(), 'the worker seals');
+	my $listener = $full->background_psql('shop', on_error_stop => 1);
+	$listener->query_safe('LISTEN noise; LISTEN audit_ledger; BEGIN; SELECT 1');
+	my $err = '';
+	for (my $tries = 0; $err !~ /ERROR/ && $tries < 100; $tries++)
+	{
+		(undef, undef, $err) = $full->psql('shop', q{SELECT pg_notify('noise', repeat('x', 7900))});
+	}
+	like($err, qr/too many notifications in the NOTIFY queue/, 'the queue is full');
+	my $offset = -s $full->logfile;
+	$full->safe_psql('shop', 'INSERT INTO things VALUES (1)');
+	ok($waiting->(), 'it seals on');
+	is($full->safe_psql('shop', 'SELECT sealer FROM audit.status'), 'waiting', 'without a failure');
+	$full->wait_for_log(qr/WARNING:  a checkpoint was sealed without a notification.*\n.*HINT:  End the transaction/, $offset);
+	is($full->safe_psql('shop', 'SELECT * FROM audit.verify_ledger()'), '', 'with a clean ledger');
+	# Sealing by hand tells of each notification that comes.
+	$listener->query_safe('COMMIT');
+	$listener->quit;
+	$full->safe_psql('shop', 'ALTER SYSTEM SET audit.ledger_interval = 3600');
+	$full->reload;
+	$full->poll_query_until('shop', q{SELECT current_setting('audit.ledger_interval') = '1h'});
+	like($full->safe_psql('shop', 'LISTEN audit_ledger; INSERT INTO things VALUES (2); SELECT audit.seal()'),
+		qr/^Asynchronous notification "audit_ledger" with payload/m, 'once the listener is gone, others are told again');
+}
+
 done_testing();
