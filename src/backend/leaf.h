@@ -10,7 +10,6 @@
 #include "executor/tuptable.h"
 #include "utils/uuid.h"
 
-#include "core/buf.h"
 #include "core/merkle.h"
 
 #include "tables.h"
@@ -27,8 +26,6 @@ typedef struct AlLeaf
 extern AlSha256 *al_leaf_sha256(void);
 extern uint64 al_leaf_txid(AlStream stream, TupleTableSlot *slot);
 extern void al_leaf_make(AlStream stream, TupleTableSlot *slot, AlLeaf *leaf);
-extern bool al_leaf_texts(AlStream stream, TupleTableSlot *slot, AlBuf *meta,
-						  AlBuf *data, uint8 *salt);
 extern void al_leaf_entry(const AlLeaf *leaf, AlHash *entry);
 extern void al_leaf_hash(const AlLeaf *leaf, AlHash *hash);
 extern int64 al_leaf_unix_time(TimestampTz time);

@@ -21,7 +21,7 @@ my @floors = (
 	[qw(rowplan)],
 	[qw(rowjson)],
 	[qw(tables)],
-	[qw(store tracking)],
+	[qw(store tracking leaftext)],
 	[qw(keylog leaf tablescan event expired)],
 	[qw(record ledger bundles)],
 	[qw(storedtree locate)],
