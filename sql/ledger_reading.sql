@@ -106,6 +106,29 @@ WHERE entity->>'t' = 'in old places' AND ctid < (SELECT ctid FROM audit.audit_ob
 SELECT audit.seal();
 SELECT * FROM audit.verify_ledger();
 
+-- ------------------- what a record shares with the one before it, and what not
+CREATE FUNCTION write_as(setting text, value text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config(setting, value, false);
+	UPDATE goods SET t = t || setting WHERE id BETWEEN 2001 AND 2003;
+END
+$$;
+-- nothing, as text, with one header or another, compressed, and stored elsewhere
+CREATE TABLE lengths (n int, value text);
+INSERT INTO lengths VALUES (1, ''), (2, 'a'), (3, 'b'), (4, 'bc'), (5, repeat('x', 126)), (6, repeat('x', 127)), (7, repeat('y', 127)), (8, repeat('z', 9000)),
+	(9, (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 300) i)), (10, (SELECT string_agg(md5(i::text), '') FROM generate_series(2, 301) i)), (11, '"\'), (12, E'\n');
+SELECT count(write_as(setting, l.value))
+FROM unnest('{audit.workspace,audit.rbac_user_id,audit.rbac_user_name,audit.request_source,audit.request_id,application_name}'::text[]) setting,
+	LATERAL (SELECT value FROM lengths WHERE n < 6 OR setting NOT IN ('audit.request_id', 'application_name') ORDER BY n) l;
+SELECT count(write_as(setting, ''))
+FROM unnest('{audit.workspace,audit.rbac_user_id,audit.rbac_user_name,audit.request_source,audit.request_id}'::text[]) setting;
+DELETE FROM goods WHERE id BETWEEN 2001 AND 2003;
+RESET application_name;
+SELECT count(DISTINCT pg_column_size(workspace)) AS sizes, count(DISTINCT rbac_user_name) AS users FROM audit.audit_objects;
+SELECT audit.seal();
+SELECT * FROM audit.verify_ledger();
+SELECT * FROM audit.crosscheck_ledger();
+
 -- ------------------------------------------------------------ many blocks
 DO $$ BEGIN
 	FOR i IN 1 .. 40 LOOP

@@ -15,6 +15,12 @@
  * no text holds, and its bytes in hex.  audit.record() shows it so too.  The
  * columns of format 1 are fixed: one that is added to the tables needs a new
  * format.
+ *
+ * This runs for every record that is sealed or verified, and records that are
+ * stored next to each other are mostly of one statement: they differ in id,
+ * key and content, and share who did it, when, where and how.  What they
+ * share is printed once and copied as long as the stored bytes stay the same;
+ * these columns are not even taken out of the row.
  */
 #include "postgres.h"
 
@@ -27,6 +33,7 @@
 
 #include "core/canon.h"
 
+#include "compat.h"
 #include "glue.h"
 #include "ids.h"
 #include "isotime.h"
@@ -45,6 +52,7 @@ typedef struct DataColumn
 	const char *name;
 	AttrNumber	column;
 	ColumnKind	kind;
+	bool		own;			/* not shared with the record before */
 } DataColumn;
 
 /* In canonical order. */
@@ -55,19 +63,19 @@ static const DataColumn object_data[] =
 	{"dao_name", AL_OBJECT_DAO_NAME, COLUMN_TEXT},
 	{"db_role", AL_OBJECT_DB_ROLE, COLUMN_TEXT},
 	{"db_user", AL_OBJECT_DB_USER, COLUMN_TEXT},
-	{"entity", AL_OBJECT_ENTITY, COLUMN_TEXT},
-	{"entity_key", AL_OBJECT_ENTITY_KEY, COLUMN_TEXT},
+	{"entity", AL_OBJECT_ENTITY, COLUMN_TEXT, true},
+	{"entity_key", AL_OBJECT_ENTITY_KEY, COLUMN_TEXT, true},
 	{"key_id", AL_OBJECT_KEY_ID, COLUMN_TEXT},
-	{"old_values", AL_OBJECT_OLD_VALUES, COLUMN_TEXT},
+	{"old_values", AL_OBJECT_OLD_VALUES, COLUMN_TEXT, true},
 	{"operation", AL_OBJECT_OPERATION, COLUMN_TEXT},
 	{"partition_name", AL_OBJECT_PARTITION_NAME, COLUMN_TEXT},
 	{"rbac_user_id", AL_OBJECT_RBAC_USER_ID, COLUMN_TEXT},
 	{"rbac_user_name", AL_OBJECT_RBAC_USER_NAME, COLUMN_TEXT},
 	{"removed_from_entity", AL_OBJECT_REMOVED, COLUMN_TEXT},
-	{"request_id", AL_OBJECT_REQUEST_ID, COLUMN_TEXT},
+	{"request_id", AL_OBJECT_REQUEST_ID, COLUMN_TEXT, true},
 	{"request_source", AL_OBJECT_REQUEST_SOURCE, COLUMN_TEXT},
 	{"schema_name", AL_OBJECT_SCHEMA_NAME, COLUMN_TEXT},
-	{"signature", AL_OBJECT_SIGNATURE, COLUMN_TEXT},
+	{"signature", AL_OBJECT_SIGNATURE, COLUMN_TEXT, true},
 	{"workspace", AL_OBJECT_WORKSPACE, COLUMN_TEXT},
 };
 
@@ -157,41 +165,65 @@ lay_out_names(void)
 						  &err);
 }
 
-static void
-print_meta(AlStream stream, TupleTableSlot *slot, AlBuf *meta)
+/* What was printed last: the records of a statement differ in the id alone. */
+static struct
 {
-	/* The records of a statement have one time. */
-	static TimestampTz printed;
-	static char time[AL_ISOTIME_SIZE];
-	static int	time_len = 0;
-	AlCanonJcs	jcs;
-	AlError		err;
-	char		id[AL_UUID_TEXT_LEN];
-	char		txid[MAXINT8LEN + 1];
-	TimestampTz occurred_at = DatumGetTimestampTz(column(slot, formats[stream].occurred_at));
-	int			len;
+	bool		known;
+	AlStream	stream;
+	TimestampTz occurred_at;
+	uint64		txid;
+	AlBuf		text;
+	Size		id;				/* where it is in text */
+}			meta;
 
-	if (time_len == 0 || occurred_at != printed)
-	{
-		time_len = print_time(time, occurred_at);
-		printed = occurred_at;
-	}
-	err.reason[0] = '\0';		/* all of it would be zeroed for each row */
-	al_canon_jcs_begin(&jcs, meta);
+static void
+print_meta(AlStream stream, TimestampTz occurred_at, uint64 txid)
+{
+	AlCanonJcs	jcs;
+	AlError		err = {{0}};
+	char		id[AL_UUID_TEXT_LEN] = {0};
+	char		time[AL_ISOTIME_SIZE];
+	char		number[MAXINT8LEN + 1];
+	int			len = print_time(time, occurred_at);
+
+	meta.known = false;
+	al_buf_reset(&meta.text);
+	al_canon_jcs_begin(&jcs, &meta.text);
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_FORMAT, "1", 1);
-	al_ids_print(id, DatumGetUUIDP(column(slot, al_tables[stream].id)));
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_ID, id, AL_UUID_TEXT_LEN);
-	al_canon_jcs_put_plain(&jcs, &meta_layout, META_OCCURRED_AT, time,
-						   time_len);
+	meta.id = meta.text.len - 1 - AL_UUID_TEXT_LEN;
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_OCCURRED_AT, time, len);
 	al_canon_jcs_put_plain(&jcs, &meta_layout, META_STREAM,
 						   formats[stream].name,
 						   strlen(formats[stream].name));
-	len = pg_ulltoa_n(DatumGetUInt64(column(slot, al_tables[stream].txid)),
-					  txid);
-	al_canon_jcs_put_plain(&jcs, &meta_layout, META_TXID, txid, len);
+	len = pg_ulltoa_n(txid, number);
+	al_canon_jcs_put_plain(&jcs, &meta_layout, META_TXID, number, len);
 	al_glue_check(al_canon_jcs_end(&jcs, &err), &err);
+	meta.stream = stream;
+	meta.occurred_at = occurred_at;
+	meta.txid = txid;
+	meta.known = true;
 }
 
+static void
+put_meta(AlStream stream, TupleTableSlot *slot, AlBuf *out)
+{
+	TimestampTz occurred_at = DatumGetTimestampTz(column(slot, formats[stream].occurred_at));
+	uint64		txid = DatumGetUInt64(column(slot, al_tables[stream].txid));
+	char	   *at;
+
+	if (!meta.known || meta.txid != txid || meta.stream != stream ||
+		meta.occurred_at != occurred_at)
+		print_meta(stream, occurred_at, txid);
+	at = al_buf_reserve(out, meta.text.len);
+	if (at == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	memcpy(at, meta.text.data, meta.text.len);
+	al_ids_print(at + meta.id,
+				 DatumGetUUIDP(column(slot, al_tables[stream].id)));
+	out->len += meta.text.len;
+}
 /*
  * The UTF-8 form of a text, or what stands for it: see the head.  The result
  * is "bytes" or new memory.
@@ -242,28 +274,220 @@ put_column(AlCanonJcs *jcs, const AlCanonLayout *layout, int member,
 	al_canon_jcs_put_at(jcs, layout, member, bytes, len);
 }
 
+/* Puts the members first <= member < end of data. */
 static void
-print_data(AlStream stream, TupleTableSlot *slot, AlBuf *out)
+put_members(AlCanonJcs *jcs, AlStream stream, TupleTableSlot *slot, int first,
+			int end)
 {
 	const DataColumn *data = formats[stream].data;
 	const AlCanonLayout *layout = &data_layout[stream];
-	int			ndata = formats[stream].ndata;
+
+	for (int i = first; i < end; i++)
+	{
+		int			nulls = i;
+
+		while (i < end && column_is_null(slot, data[i].column))
+			i++;
+		if (i > nulls)
+			al_canon_jcs_put_nulls(jcs, layout, nulls, i - nulls);
+		if (i < end)
+			put_column(jcs, layout, i, data[i].kind,
+					   column(slot, data[i].column));
+	}
+}
+
+/* ---------------------------------------------------------- shared columns */
+
+/*
+ * What objects share is stored in one run, FIRST_SHARED to LAST_SHARED, right
+ * behind the salt, whose place therefore tells where it begins.
+ */
+#define FIRST_SHARED AL_OBJECT_OPERATION
+#define LAST_SHARED AL_OBJECT_KEY_ID
+#define SHARED_BITS \
+	((((uint32) 1 << (LAST_SHARED - FIRST_SHARED + 1)) - 1) << (FIRST_SHARED - 1))
+
+StaticAssertDecl(FIRST_SHARED == AL_OBJECT_SALT + 1 &&
+				 LAST_SHARED < AL_OBJECT_COLUMNS && AL_OBJECT_COLUMNS == 24,
+				 "shared columns are found by the salt, and 24 null bits");
+
+typedef struct Shared
+{
+	bool		known;
+	uint32		present;		/* a bit for each column that is not null */
+	Size		offset;			/* of the first byte behind an aligned one */
+	AlBuf		stored;			/* the bytes of the row */
+	AlBuf		members;		/* as they are printed */
+	Size		before_own[lengthof(object_data) + 1];	/* how much of that */
+} Shared;
+
+static Shared shared;
+
+/* The columns of a row that are not null, a bit each */
+static uint32
+present_columns(HeapTuple row)
+{
+	const bits8 *bits = row->t_data->t_bits;
+
+	if (!HeapTupleHasNulls(row))
+		return PG_UINT32_MAX;
+	return (uint32) bits[0] | (uint32) bits[1] << 8 | (uint32) bits[2] << 16;
+}
+
+static const char *
+end_of(Datum varlena)
+{
+	return DatumGetPointer(varlena) + VARSIZE_ANY(DatumGetPointer(varlena));
+}
+
+static Size
+offset_of(const char *place)
+{
+	return place - (const char *) INTALIGN_DOWN(place);
+}
+
+/*
+ * The row in a slot, if it is stored as what follows expects; then the columns
+ * up to the salt are fetched.
+ */
+static HeapTuple
+stored_row(TupleTableSlot *slot)
+{
+	HeapTuple	row = TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot) ?
+		((HeapTupleTableSlot *) slot)->tuple : NULL;
+
+	if (row == NULL ||
+		HeapTupleHeaderGetNatts(row->t_data) < AL_OBJECT_COLUMNS)
+		return NULL;
+	slot_getsomeattrs(slot, AL_OBJECT_SALT);
+	return column_is_null(slot, AL_OBJECT_SALT) ? NULL : row;
+}
+
+/*
+ * Fetches the columns behind the shared ones.  The slot still takes them for
+ * not fetched, so who asks it for them gets them from it.
+ */
+static void
+fetch_behind_shared(TupleTableSlot *slot, const char *at, uint32 present)
+{
+	for (int i = LAST_SHARED; i < AL_OBJECT_COLUMNS; i++)
+	{
+		slot->tts_isnull[i] = (present >> i & 1) == 0;
+		if (slot->tts_isnull[i])
+			continue;
+		if (!VARATT_NOT_PAD_BYTE(at))
+			at = (const char *) INTALIGN(at);
+		slot->tts_values[i] = PointerGetDatum(at);
+		at += VARSIZE_ANY(at);
+	}
+}
+
+/* Whether a row shares its columns with what was kept; fetches the others. */
+static bool
+is_shared(TupleTableSlot *slot, HeapTuple row)
+{
+	const char *start = end_of(column(slot, AL_OBJECT_SALT));
+	const char *end = (const char *) row->t_data + row->t_len;
+	uint32		present = present_columns(row);
+
+	if (!shared.known ||
+		(present & SHARED_BITS) != shared.present ||
+		offset_of(start) != shared.offset ||
+		end - start < shared.stored.len ||
+		memcmp(start, shared.stored.data, shared.stored.len) != 0)
+		return false;
+	fetch_behind_shared(slot, start + shared.stored.len, present);
+	return true;
+}
+
+static void
+print_shared(TupleTableSlot *slot)
+{
+	AlCanonJcs	jcs;
+	int			own = 0;
+
+	shared.known = false;
+	al_buf_reset(&shared.members);
+	al_canon_jcs_begin(&jcs, &shared.members);
+	for (int i = 0; i < lengthof(object_data); i++)
+		if (object_data[i].own)
+			shared.before_own[own++] = shared.members.len;
+		else
+			put_members(&jcs, AL_OBJECTS, slot, i, i + 1);
+	shared.before_own[own] = shared.members.len;
+	if (shared.members.failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+/* Keeps the bytes of the columns that were printed. */
+static void
+keep_shared(TupleTableSlot *slot, HeapTuple row)
+{
+	const char *start = end_of(column(slot, AL_OBJECT_SALT));
+	const char *end = start;
+
+	for (AttrNumber i = FIRST_SHARED; i <= LAST_SHARED; i++)
+	{
+		if (column_is_null(slot, i))
+			continue;
+		/* What is stored elsewhere can change without these bytes. */
+		if (VARATT_IS_EXTERNAL(DatumGetPointer(column(slot, i))))
+			return;
+		end = end_of(column(slot, i));
+	}
+	shared.present = present_columns(row) & SHARED_BITS;
+	shared.offset = offset_of(start);
+	al_buf_reset(&shared.stored);
+	al_buf_append(&shared.stored, start, end - start);
+	shared.known = !shared.stored.failed;
+}
+
+static void
+put_object(AlCanonJcs *jcs, TupleTableSlot *slot)
+{
+	HeapTuple	row = stored_row(slot);
+	const char *members;
+	Size		done = 0;
+	int			own = 0;
+
+	if (row == NULL || !is_shared(slot, row))
+	{
+		slot_getsomeattrs(slot, AL_OBJECT_COLUMNS);
+		print_shared(slot);
+		if (row)
+			keep_shared(slot, row);
+	}
+	members = shared.members.data;
+	for (int i = 0; i < lengthof(object_data); i++)
+	{
+		if (!object_data[i].own)
+			continue;
+		al_canon_jcs_put_printed(jcs, members + done,
+								 shared.before_own[own] - done);
+		put_members(jcs, AL_OBJECTS, slot, i, i + 1);
+		done = shared.before_own[own++];
+	}
+	al_canon_jcs_put_printed(jcs, members + done,
+							 shared.before_own[own] - done);
+}
+
+/* ----------------------------------------------------------------- records */
+
+static void
+put_data(AlStream stream, TupleTableSlot *slot, AlBuf *out)
+{
 	AlCanonJcs	jcs;
 	AlError		err;
 
 	err.reason[0] = '\0';		/* all of it would be zeroed for each row */
 	al_canon_jcs_begin(&jcs, out);
-	for (int i = 0; i < ndata; i++)
+	if (stream == AL_OBJECTS)
+		put_object(&jcs, slot);
+	else
 	{
-		int			nulls = i;
-
-		while (i < ndata && column_is_null(slot, data[i].column))
-			i++;
-		if (i > nulls)
-			al_canon_jcs_put_nulls(&jcs, layout, nulls, i - nulls);
-		if (i < ndata)
-			put_column(&jcs, layout, i, data[i].kind,
-					   column(slot, data[i].column));
+		slot_getsomeattrs(slot, al_tables[stream].columns);
+		put_members(&jcs, stream, slot, 0, formats[stream].ndata);
 	}
 	al_glue_check(al_canon_jcs_end(&jcs, &err), &err);
 }
@@ -275,7 +499,7 @@ al_leaftext_print(AlStream stream, TupleTableSlot *slot, AlBuf *meta,
 {
 	if (meta_layout.count == 0)
 		lay_out_names();
-	slot_getsomeattrs(slot, al_tables[stream].columns);
-	print_meta(stream, slot, meta);
-	print_data(stream, slot, data);
+	slot_getsomeattrs(slot, formats[stream].occurred_at);
+	put_meta(stream, slot, meta);
+	put_data(stream, slot, data);
 }

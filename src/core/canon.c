@@ -537,6 +537,19 @@ al_canon_jcs_put_nulls(AlCanonJcs *jcs, const AlCanonLayout *layout,
 }
 
 /*
+ * Appends members that another writer printed, from where one of them began
+ * to where one ended.
+ */
+void
+al_canon_jcs_put_printed(AlCanonJcs *jcs, const char *members, size_t len)
+{
+	if (len == 0)
+		return;
+	al_buf_append(jcs->out, members, len);
+	jcs->last_key = members;
+}
+
+/*
  * Completes the object, and says whether all of it went well.  A key out of
  * order is AL_INVALID: such bytes would be hashed as one thing here and as
  * another by whoever checks them.

@@ -62,6 +62,8 @@ extern void al_canon_jcs_put_plain(AlCanonJcs *jcs,
 extern void al_canon_jcs_put_nulls(AlCanonJcs *jcs,
 								   const AlCanonLayout *layout, size_t member,
 								   size_t count);
+extern void al_canon_jcs_put_printed(AlCanonJcs *jcs, const char *members,
+									 size_t len);
 extern AlStatus al_canon_jcs_end(AlCanonJcs *jcs, AlError *err);
 
 #endif							/* AUDIT_LOG_CANON_H */

@@ -753,6 +753,7 @@ test_jcs_layout(void)
 	size_t		i;
 	unsigned	choice;
 	int			equal = 0;
+	int			printed = 0;
 
 	for (i = 0; i < count && status == AL_OK; i++)
 		status = lay_out(&layout, keys[i]);
@@ -786,9 +787,21 @@ test_jcs_layout(void)
 		if (al_canon_jcs_end(&jcs, NULL) == AL_OK && out.len == want.len &&
 			memcmp(out.data, want.data, out.len) == 0)
 			equal++;
+
+		/* All but the brace at the end, as it was printed */
+		al_buf_reset(&out);
+		al_canon_jcs_begin(&jcs, &out);
+		al_canon_jcs_put_printed(&jcs, want.data, 0);
+		al_canon_jcs_put_printed(&jcs, want.data, want.len / 2);
+		al_canon_jcs_put_printed(&jcs, want.data + want.len / 2,
+								 want.len - want.len / 2 - 1);
+		if (al_canon_jcs_end(&jcs, NULL) == AL_OK && out.len == want.len &&
+			memcmp(out.data, want.data, out.len) == 0)
+			printed++;
 	}
 	tap_is_int(equal, 1 << count,
 			   "layout: objects of it are those that keys make");
+	tap_is_int(printed, 1 << count, "  and those that were printed before");
 
 	tap_is_int(lay_out(&layout, "a"), AL_INVALID,
 			   "layout: a key out of order is refused");
