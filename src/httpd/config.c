@@ -22,8 +22,6 @@
 #include "config.h"
 #include "uri.h"
 
-#define AL_HTTPD_VERSION "1.0"
-
 /* First segments of our own paths: no table may hide them. */
 static const char *const reserved[] = {
 	"audit", "checkpoint", "favicon.ico", "live", "metrics", "ready",

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#define AL_HTTPD_VERSION "1.0"	/* that of the extension it is built with */
+
 #define AL_MAX_EXPOSED 64
 #define AL_MAX_HOSTS 16
 #define AL_MAX_PROXIES 32

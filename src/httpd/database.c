@@ -21,6 +21,7 @@
 #include "counters.h"
 #include "database.h"
 #include "diag.h"
+#include "fit.h"
 
 #define PROCESS_END 3000000		/* microseconds for a process to end */
 #define RETRY_AFTER 250000		/* microseconds between attempts to connect */
@@ -77,7 +78,7 @@ sqlstate(const PGresult *result)
 static bool
 set_session(PGconn *conn)
 {
-	char		sql[256];
+	char		sql[1024];
 	AlAwait		await = {.purpose = our_own};
 	PGresult   *result;
 	bool		ok;
@@ -86,12 +87,15 @@ set_session(PGconn *conn)
 	snprintf(sql, sizeof(sql),
 			 "SELECT length(repeat(repeat(' ', 1024), %d)); "
 			 "SET statement_timeout = %d; "
-			 "SET idle_in_transaction_session_timeout = %d",
+			 "SET idle_in_transaction_session_timeout = %d; "
+			 AL_FIT_QUERY,
 			 RETAINED / 1024, config->statement_timeout,
 			 config->statement_timeout);
 	result = PQsetnonblocking(conn, 1) == 0 && PQsendQuery(conn, sql) ?
 		al_await_result(conn, &await) : NULL;
-	ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+	ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+	if (ok)
+		al_fit_look(result);
 	PQclear(result);
 	return ok;
 }
@@ -199,6 +203,13 @@ is_connected(AlDatabase *db)
 	return may_connect() && connect_now(db);
 }
 
+/* Connects, if it can be done at once, to see what is there. */
+void
+al_database_greet(AlDatabase *db)
+{
+	(void) is_connected(db);
+}
+
 /* Connects anew, waiting a moment for a server that is starting. */
 bool
 al_database_reconnect(AlDatabase *db)
@@ -255,6 +266,21 @@ loss_by(AlEnd end)
 	return end == AL_END_GONE ? AL_LOSS_GONE : AL_LOSS_STOP;
 }
 
+/* No such function, or not even the schema. */
+static bool
+is_unknown_call(const char *code)
+{
+	return strcmp(code, "42883") == 0 || strcmp(code, "3F000") == 0;
+}
+
+/* Has what a statement was prepared for changed since? */
+static bool
+is_stale_call(const char *code)
+{
+	return is_unknown_call(code) || strcmp(code, "0A000") == 0 ||
+		strcmp(code, "26000") == 0;
+}
+
 /*
  * Runs a statement.  NULL, with the reason in *loss, when the connection gave
  * no answer; the caller owns the result otherwise.
@@ -309,9 +335,19 @@ al_database_run(AlDatabase *db, const AlStatement *statement,
 			*loss = loss_by(await.end);
 			return NULL;
 		}
-		/* The extension was updated under a prepared statement of ours. */
-		if ((strcmp(code, "0A000") == 0 || strcmp(code, "26000") == 0) &&
-			attempt == 0)
+		if (!db->prepared[statement->number] && is_unknown_call(code))
+		{
+			al_fit_miss(result);
+			PQclear(result);
+			al_database_disconnect(db);
+			*loss = AL_LOSS_UNFIT;
+			return NULL;
+		}
+		/*
+		 * The extension was updated under a prepared statement of ours; or
+		 * it is a trigger of the user's that misses something, again.
+		 */
+		if (is_stale_call(code) && attempt == 0)
 		{
 			PQclear(result);
 			al_database_disconnect(db);

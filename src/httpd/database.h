@@ -35,7 +35,8 @@ typedef enum AlLoss
 	AL_LOSS_UNKNOWN,			/* the connection broke: it may have run */
 	AL_LOSS_GONE,				/* its client has gone: it did not run, or was
 								 * ended */
-	AL_LOSS_STOP				/* we stop: the same */
+	AL_LOSS_STOP,				/* we stop: the same */
+	AL_LOSS_UNFIT				/* the extension has no such function */
 } AlLoss;
 
 typedef struct AlDatabase
@@ -54,6 +55,7 @@ extern void al_database_init(const AlConfig *config);
 extern PGresult *al_database_run(AlDatabase *db, const AlStatement *statement,
 								 const AlArgs *args, AlPurpose purpose,
 								 AlLoss *loss);
+extern void al_database_greet(AlDatabase *db);
 extern bool al_database_reconnect(AlDatabase *db);
 extern bool al_database_is_settled(const AlDatabase *db);
 extern void al_database_disconnect(AlDatabase *db);

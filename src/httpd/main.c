@@ -343,6 +343,7 @@ main(int argc, char **argv)
 		die("could not listen; is the port in use?");
 	defer_accept(daemon);
 	announce(&config, daemon);
+	al_pool_greet();
 
 	wait_for_signals(&config, &signals);
 	drain(&config, daemon);

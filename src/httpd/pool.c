@@ -139,6 +139,18 @@ al_pool_start(const AlConfig *with)
 	return true;
 }
 
+/* Looks at the database before anybody asks, for whoever starts us. */
+void
+al_pool_greet(void)
+{
+	AlDatabase *db = al_pool_take(1);
+
+	if (db == NULL)
+		return;
+	al_database_greet(db);
+	al_pool_give(db);
+}
+
 /* Nobody waits in line any more, unless patiently, and statements end. */
 void
 al_pool_hurry(AlStop how)

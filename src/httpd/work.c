@@ -414,6 +414,9 @@ answer_failure(AlRequest *request, const PGresult *result, AlLoss loss)
 	}
 	else if (loss == AL_LOSS_STOP)
 		al_respond_error(request, 503, "The service is being stopped");
+	else if (loss == AL_LOSS_UNFIT)
+		al_respond_error(request, 503,
+						 "The extension in the database does not fit this service");
 	else
 		al_respond_failure(request, result);
 }
