@@ -37,6 +37,7 @@
 #include "checkpoint.h"
 #include "event.h"
 #include "glue.h"
+#include "ids.h"
 #include "store.h"
 #include "tablescan.h"
 
@@ -71,8 +72,7 @@ read_stamp(const bytea *reply, AlTimestamp *stamp, AlError *err)
 static TimestampTz
 stamp_time(const AlTimestamp *stamp)
 {
-	return stamp->time -
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	return stamp->time - AL_POSTGRES_EPOCH;
 }
 
 /* Is the digest that of a block's checkpoint? */

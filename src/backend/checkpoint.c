@@ -56,7 +56,7 @@ al_checkpoint_lines(Snapshot snapshot, const AlBlock *block)
 	StringInfoData lines;
 
 	initStringInfo(&lines);
-	al_tablescan_begin(&scan, AL_CHECKPOINT_SIGNATURES, AL_SIGNATURE_SIZE,
+	al_tablescan_begin(&scan, AL_SIGNATURES, AL_SIGNATURE_SIZE,
 					   2, snapshot);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(block->size));
@@ -100,7 +100,7 @@ al_checkpoint_add_line(const AlBlock *block, const char *line, int len)
 		TimestampTzGetDatum(GetCurrentTimestamp());
 	values[AL_SIGNATURE_LINE - 1] =
 		CStringGetTextDatum(al_notetext_show(pnstrdup(line, len)));
-	al_tables_close(al_store_open(AL_CHECKPOINT_SIGNATURES));
-	tuple = al_store_form(AL_CHECKPOINT_SIGNATURES, values, nulls);
-	al_store_write(AL_CHECKPOINT_SIGNATURES, &tuple, 1);
+	al_tables_close(al_store_open(AL_SIGNATURES));
+	tuple = al_store_form(AL_SIGNATURES, values, nulls);
+	al_store_write(AL_SIGNATURES, &tuple, 1);
 }

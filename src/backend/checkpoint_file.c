@@ -35,10 +35,7 @@ al_checkpoint_file_path(Snapshot snapshot, const AlGeneration *generation)
 	{
 		AlGeneration before;
 
-		if (!al_ledger_generation(snapshot, g, &before))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("generation %d of the ledger is missing", g)));
+		al_ledger_require_generation(snapshot, g, &before);
 		if (before.system_identifier != first.system_identifier ||
 			before.database != first.database)
 			break;

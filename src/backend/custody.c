@@ -32,6 +32,7 @@
 #include "generations.h"
 #include "glue.h"
 #include "guc.h"
+#include "ids.h"
 #include "keyfiles.h"
 #include "knownkeys.h"
 #include "locate.h"
@@ -66,12 +67,6 @@ write_event(StringInfo json, const char *key, pg_uuid_t *id)
 	al_batch_write_kept(&record, id);
 }
 
-static char *
-uuid_text(const pg_uuid_t *id)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
-}
-
 static void
 require_reason(const char *reason)
 {
@@ -82,14 +77,13 @@ require_reason(const char *reason)
 				 errdetail("It becomes part of the ledger.")));
 }
 
+/* The last block and the last generation, which may have no block yet. */
 static void
-require_ledger(bool begun)
+require_ledger(Snapshot snapshot, AlBlock *block, AlGeneration *generation)
 {
-	if (!begun)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("nothing has been sealed yet"),
-				 errhint("Call audit.seal() first.")));
+	al_ledger_require_last_block(snapshot, block);
+	if (!al_ledger_last_generation(snapshot, generation))
+		al_ledger_require_generation(snapshot, block->generation, generation);
 }
 
 /* ------------------------------------------------------------- generations */
@@ -132,8 +126,7 @@ al_custody_new_generation(const char *reason)
 	StringInfoData json;
 
 	require_reason(reason);
-	require_ledger(al_ledger_last_generation(snapshot, &last) &&
-				   al_ledger_last_block(snapshot, &block));
+	require_ledger(snapshot, &block, &last);
 	next.generation = last.generation + 1;
 	next.first_leaf = block.size;
 	next.system_identifier = GetSystemIdentifier();
@@ -217,8 +210,7 @@ al_custody_rotate_key(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is no key to replace"),
 				 errhint("Set \"audit.ledger_key\" to the path where the key is to be.")));
-	require_ledger(al_ledger_last_generation(snapshot, &generation) &&
-				   al_ledger_last_block(snapshot, &block));
+	require_ledger(snapshot, &block, &generation);
 	require_key_of_our_own();
 	if (al_signing_next_waits(snapshot, &generation))
 		ereport(ERROR,
@@ -262,7 +254,7 @@ al_custody_add_key(const char *verifier)
 	const char *note_verifier = al_notetext_read(verifier);
 	char	   *volatile name = NULL;
 
-	require_ledger(al_ledger_last_block(snapshot, &block));
+	al_ledger_require_last_block(snapshot, &block);
 	status = al_note_parse_verifier(note_verifier, strlen(note_verifier),
 									&key, &err);
 	if (status != AL_OK)
@@ -306,6 +298,42 @@ read_line(const char *text)
 		psprintf(AL_NOTE_DASH "%s", line);
 }
 
+/* The block, one of the last, whose checkpoint a line signs; throws if none. */
+static void
+find_signed(Snapshot snapshot, const char *line, AlBlock *block,
+			AlGeneration *generation)
+{
+	AlKnownKeys keys;
+	AlError		err = {{0}};
+	int64		last = block->number;
+
+	al_knownkeys_read(snapshot, &keys);
+	for (int64 n = last; n > Max(last - RECENT_BLOCKS, 0); n--)
+	{
+		const char *text;
+		int			which;
+
+		if (!al_ledger_block(snapshot, n, block) ||
+			!al_ledger_generation(snapshot, block->generation, generation))
+			continue;
+		text = al_checkpoint_text(block, generation);
+		if (al_note_verify_line(text, strlen(text), line, strlen(line),
+								keys.keys, keys.count, &which, &err) != AL_OK)
+			continue;
+		if (which >= 0)
+			return;
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the signature is by a key that is not known"),
+				 errhint("Call audit.add_ledger_key() with the signer's verifier key.")));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the line does not sign a recent checkpoint"),
+			 errdetail("%s", err.reason[0] ? al_notetext_show(err.reason) :
+					   "No checkpoint fits.")));
+}
+
 /*
  * Adds a signature line to the checkpoint that it signs, one of the last; it
  * must be by a known key.
@@ -315,56 +343,28 @@ al_custody_add_signature(const char *text_line)
 {
 	Relation	lock = al_seal_lock("audit.add_signature()");
 	Snapshot	snapshot = al_seal_snapshot();
-	AlKnownKeys keys;
+	AlBlock		last;
 	AlBlock		block;
 	AlGeneration generation;
-	AlError		err = {{0}};
 	const char *line = read_line(text_line);
-	int			len = strlen(line);
 	int			dash = strlen(AL_NOTE_DASH);
-	int64		last;
 
-	require_ledger(al_ledger_last_block(snapshot, &block));
-	al_knownkeys_read(snapshot, &keys);
-	last = block.number;
-	for (int64 n = last; n > Max(last - RECENT_BLOCKS, 0); n--)
+	al_ledger_require_last_block(snapshot, &last);
+	block = last;
+	find_signed(snapshot, line, &block, &generation);
+	if (strstr(al_checkpoint_note(snapshot, &block, &generation), line) == NULL)
 	{
-		const char *text;
-		int			which;
-
-		if (!al_ledger_block(snapshot, n, &block) ||
-			!al_ledger_generation(snapshot, block.generation, &generation))
-			continue;
-		text = al_checkpoint_text(&block, &generation);
-		if (al_note_verify_line(text, strlen(text), line, len, keys.keys,
-								keys.count, &which, &err) != AL_OK)
-			continue;
-		if (which < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the signature is by a key that is not known"),
-					 errhint("Call audit.add_ledger_key() with the signer's verifier key.")));
-		if (strstr(al_checkpoint_note(snapshot, &block, &generation),
-				   line) == NULL)
+		al_checkpoint_add_line(&block, line + dash, strlen(line) - dash);
+		CommandCounterIncrement();
+		if (block.number == last.number)
 		{
-			al_checkpoint_add_line(&block, line + dash, len - dash);
-			CommandCounterIncrement();
-			if (n == last)
-			{
-				UnregisterSnapshot(snapshot);
-				snapshot = al_seal_snapshot();
-				al_publish_checkpoint(snapshot, &block, &generation, false);
-			}
+			UnregisterSnapshot(snapshot);
+			snapshot = al_seal_snapshot();
+			al_publish_checkpoint(snapshot, &block, &generation, false);
 		}
-		UnregisterSnapshot(snapshot);
-		table_close(lock, NoLock);
-		return;
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the line does not sign a recent checkpoint"),
-			 errdetail("%s", err.reason[0] ? al_notetext_show(err.reason) :
-					   "No checkpoint fits.")));
+	UnregisterSnapshot(snapshot);
+	table_close(lock, NoLock);
 }
 
 /* Adds the reply of a time-stamping authority to the checkpoint it stamps. */
@@ -378,7 +378,7 @@ al_custody_add_timestamp(const bytea *reply, int64 size)
 	StringInfoData json;
 	pg_uuid_t	id;
 
-	require_ledger(al_ledger_last_block(snapshot, &block));
+	al_ledger_require_last_block(snapshot, &block);
 	al_anchor_add(snapshot, reply, size, &added);
 	if (added.is_new)
 	{
@@ -404,7 +404,7 @@ al_custody_erase(const pg_uuid_t *id, const char *reason)
 	int64		leaf;
 	StringInfoData json;
 	pg_uuid_t	event_id;
-	char	   *id_text = uuid_text(id);
+	char	   *id_text = al_ids_text(id);
 
 	require_reason(reason);
 	PreventCommandIfReadOnly("audit.erase()");

@@ -53,9 +53,10 @@ al_ddl_trigger_args(Oid tgoid)
 	if (HeapTupleIsValid(tuple))
 	{
 		bool		isnull;
-		bytea	   *bytes =
-			DatumGetByteaPP(fastgetattr(tuple, Anum_pg_trigger_tgargs,
-										RelationGetDescr(pg_trigger), &isnull));
+		Datum		stored = fastgetattr(tuple, Anum_pg_trigger_tgargs,
+										 RelationGetDescr(pg_trigger),
+										 &isnull);
+		bytea	   *bytes = DatumGetByteaPP(stored);
 		const char *p = VARDATA_ANY(bytes);
 		int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
 
@@ -162,6 +163,32 @@ subcommand_name(const AlterTableCmd *cmd)
 	}
 }
 
+/* Adds one part of what a command did; a name may be NULL. */
+static ArrayBuildState *
+add_part(ArrayBuildState *parts, const char *what, const char *name,
+		 const char *new_name)
+{
+	parts = add_text(parts, what);
+	parts = add_text(parts, name);
+	return add_text(parts, new_name);
+}
+
+/* The column, trigger or partition that a subcommand of ALTER TABLE names. */
+static const char *
+subcommand_object(const AlterTableCmd *cmd)
+{
+	if (cmd->def && IsA(cmd->def, PartitionCmd))
+	{
+		RangeVar   *partition = ((PartitionCmd *) cmd->def)->name;
+
+		return quote_qualified_identifier(partition->schemaname,
+										  partition->relname);
+	}
+	if (cmd->name == NULL && cmd->def && IsA(cmd->def, ColumnDef))
+		return ((ColumnDef *) cmd->def)->colname;
+	return cmd->name;
+}
+
 /*
  * What a command did to a table, for the event trigger: an array of
  * (subcommand, name, new name), flattened; names may be empty.
@@ -170,61 +197,44 @@ ArrayType *
 al_ddl_details(void *command)
 {
 	CollectedCommand *collected = command;
+	Node	   *node = collected->parsetree;
 	ArrayBuildState *parts = NULL;
-	ListCell   *lc;
 
 	if (collected->type == SCT_AlterTable)
+	{
+		ListCell   *lc;
+
 		foreach(lc, collected->d.alterTable.subcmds)
 		{
 			CollectedATSubcmd *sub = lfirst(lc);
 			AlterTableCmd *cmd = castNode(AlterTableCmd, sub->parsetree);
 
-			if (is_passed_over(cmd, sub->address.objectId))
-				continue;
-			parts = add_text(parts, subcommand_name(cmd));
-			if (cmd->name == NULL && cmd->def && IsA(cmd->def, ColumnDef))
-				parts = add_text(parts, ((ColumnDef *) cmd->def)->colname);
-			else if (cmd->def && IsA(cmd->def, PartitionCmd))
-			{
-				RangeVar   *partition = ((PartitionCmd *) cmd->def)->name;
-
-				parts = add_text(parts,
-								 quote_qualified_identifier(partition->schemaname,
-															partition->relname));
-			}
-			else
-				parts = add_text(parts, cmd->name);
-			parts = add_text(parts, NULL);
+			if (!is_passed_over(cmd, sub->address.objectId))
+				parts = add_part(parts, subcommand_name(cmd),
+								 subcommand_object(cmd), NULL);
 		}
-	else if (collected->parsetree && IsA(collected->parsetree, RenameStmt))
-	{
-		RenameStmt *rename = (RenameStmt *) collected->parsetree;
-		bool		column = rename->renameType == OBJECT_COLUMN ||
-		rename->renameType == OBJECT_ATTRIBUTE;
-
-		parts = add_text(parts, column ? "RENAME COLUMN" : "RENAME");
-		parts = add_text(parts, column ? rename->subname : NULL);
-		parts = add_text(parts, rename->newname);
 	}
-	else if (collected->parsetree && IsA(collected->parsetree, CreateTrigStmt))
+	else if (node && IsA(node, RenameStmt))
 	{
-		CreateTrigStmt *create = (CreateTrigStmt *) collected->parsetree;
+		RenameStmt *rename = (RenameStmt *) node;
 
-		parts = add_text(parts, create->replace ? "REPLACE TRIGGER" :
-						 "CREATE TRIGGER");
-		parts = add_text(parts, create->trigname);
-		parts = add_text(parts, NULL);
+		if (rename->renameType == OBJECT_COLUMN ||
+			rename->renameType == OBJECT_ATTRIBUTE)
+			parts = add_part(parts, "RENAME COLUMN", rename->subname,
+							 rename->newname);
+		else
+			parts = add_part(parts, "RENAME", NULL, rename->newname);
 	}
-	else if (collected->parsetree &&
-			 IsA(collected->parsetree, AlterObjectSchemaStmt))
+	else if (node && IsA(node, CreateTrigStmt))
 	{
-		AlterObjectSchemaStmt *move =
-			(AlterObjectSchemaStmt *) collected->parsetree;
+		CreateTrigStmt *create = (CreateTrigStmt *) node;
 
-		parts = add_text(parts, "SET SCHEMA");
-		parts = add_text(parts, NULL);
-		parts = add_text(parts, move->newschema);
+		parts = add_part(parts, create->replace ? "REPLACE TRIGGER" :
+						 "CREATE TRIGGER", create->trigname, NULL);
 	}
+	else if (node && IsA(node, AlterObjectSchemaStmt))
+		parts = add_part(parts, "SET SCHEMA", NULL,
+						 ((AlterObjectSchemaStmt *) node)->newschema);
 	return finish_array(parts);
 }
 

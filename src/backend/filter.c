@@ -34,24 +34,29 @@ typedef struct TableName
 	char	   *table;
 } TableName;
 
-static MemoryContext filter_context = NULL;
-
-/* Each list, compiled; false after a change of its setting. */
-static bool methods_ready = false;
-static List *methods = NIL;
-static bool paths_ready = false;
-static List *paths = NIL;		/* of pcre2_code, malloc'ed by PCRE2 */
-static bool tables_ready = false;
-static List *tables = NIL;
-
-static MemoryContext
-lists_context(void)
+/* A list, compiled. */
+typedef struct Filter
 {
-	if (filter_context == NULL)
-		filter_context = AllocSetContextCreate(TopMemoryContext,
-											   "audit_log filters",
-											   ALLOCSET_SMALL_SIZES);
-	return filter_context;
+	bool		ready;			/* false after a change of its setting */
+	MemoryContext context;		/* of the items; NULL before the first use */
+	List	   *items;
+} Filter;
+
+static Filter methods;			/* of strings */
+static Filter paths;			/* of pcre2_code, malloc'ed by PCRE2 */
+static Filter tables;			/* of TableName */
+
+/* Forgets the items and enters the context of the new ones. */
+static MemoryContext
+begin_filter(Filter *filter)
+{
+	if (filter->context == NULL)
+		filter->context = AllocSetContextCreate(TopMemoryContext,
+												"audit_log filter",
+												ALLOCSET_SMALL_SIZES);
+	filter->items = NIL;
+	MemoryContextReset(filter->context);
+	return MemoryContextSwitchTo(filter->context);
 }
 
 /* ------------------------------------------------------------ comma lists */
@@ -149,7 +154,7 @@ al_filter_check_methods(char **newval, void **extra, GucSource source)
 void
 al_filter_assign_methods(const char *newval, void *extra)
 {
-	methods_ready = false;
+	methods.ready = false;
 }
 
 static bool
@@ -157,17 +162,15 @@ method_ignored(const char *method)
 {
 	ListCell   *lc;
 
-	if (!methods_ready)
+	if (!methods.ready)
 	{
-		MemoryContext old = MemoryContextSwitchTo(lists_context());
+		MemoryContext old = begin_filter(&methods);
 
-		list_free_deep(methods);
-		methods = NIL;
-		methods = split_list(al_guc_ignore_methods, KEEP_NONE);
-		methods_ready = true;
+		methods.items = split_list(al_guc_ignore_methods, KEEP_NONE);
+		methods.ready = true;
 		MemoryContextSwitchTo(old);
 	}
-	foreach(lc, methods)
+	foreach(lc, methods.items)
 	{
 		if (pg_strcasecmp(lfirst(lc), method) == 0)
 			return true;
@@ -248,30 +251,26 @@ al_filter_check_paths(char **newval, void **extra, GucSource source)
 void
 al_filter_assign_paths(const char *newval, void *extra)
 {
-	paths_ready = false;
+	paths.ready = false;
 }
 
 static void
 prepare_paths(void)
 {
-	List	   *items;
+	MemoryContext old;
 	ListCell   *lc;
 	int			number = 0;
 
-	foreach(lc, paths)
+	foreach(lc, paths.items)
 		pcre2_code_free(lfirst(lc));
-	list_free(paths);
-	paths = NIL;
-	paths_ready = true;
-
-	items = split_list(al_guc_ignore_paths, KEEP_ESCAPED);
-	foreach(lc, items)
+	old = begin_filter(&paths);
+	paths.ready = true;
+	foreach(lc, split_list(al_guc_ignore_paths, KEEP_ESCAPED))
 	{
 		char		reason[256];
 		size_t		offset;
 		pcre2_code *code = compile_path(lfirst(lc), reason, sizeof(reason),
 										&offset);
-		MemoryContext old = MemoryContextSwitchTo(lists_context());
 
 		/*
 		 * A list from a configuration file may fit other databases.  Better
@@ -279,15 +278,15 @@ prepare_paths(void)
 		 */
 		number++;
 		if (code)
-			paths = lappend(paths, code);
-		MemoryContextSwitchTo(old);
-		if (code == NULL)
+			paths.items = lappend(paths.items, code);
+		else
 			ereport(WARNING,
 					(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
 					 errmsg("expression %d of \"audit.ignore_paths\" is invalid in this database and ignores nothing",
 							number),
 					 errdetail("At offset %zu: %s.", offset, reason)));
 	}
+	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -303,9 +302,9 @@ path_ignored(const char *path)
 	ListCell   *lc;
 	bool		ignored = false;
 
-	if (!paths_ready)
+	if (!paths.ready)
 		prepare_paths();
-	if (paths == NIL)
+	if (paths.items == NIL)
 		return false;
 
 	/* One that is no UTF-8 is matched as far as it is. */
@@ -321,7 +320,7 @@ path_ignored(const char *path)
 	if (context == NULL)
 		return false;
 	pcre2_set_match_limit(context, MATCH_LIMIT);
-	foreach(lc, paths)
+	foreach(lc, paths.items)
 	{
 		pcre2_code *code = lfirst(lc);
 		pcre2_match_data *match = pcre2_match_data_create(1, NULL);
@@ -409,7 +408,7 @@ al_filter_check_tables(char **newval, void **extra, GucSource source)
 void
 al_filter_assign_tables(const char *newval, void *extra)
 {
-	tables_ready = false;
+	tables.ready = false;
 	al_guc_generation++;
 }
 
@@ -418,19 +417,16 @@ al_filter_table_ignored(const char *schema, const char *table)
 {
 	ListCell   *lc;
 
-	if (!tables_ready)
+	if (!tables.ready)
 	{
-		MemoryContext old = MemoryContextSwitchTo(lists_context());
-		List	   *items = split_list(al_guc_ignore_tables, KEEP_QUOTED);
+		MemoryContext old = begin_filter(&tables);
 
-		list_free_deep(tables);
-		tables = NIL;
-		foreach(lc, items)
-			tables = lappend(tables, parse_table(lfirst(lc)));
-		tables_ready = true;
+		foreach(lc, split_list(al_guc_ignore_tables, KEEP_QUOTED))
+			tables.items = lappend(tables.items, parse_table(lfirst(lc)));
+		tables.ready = true;
 		MemoryContextSwitchTo(old);
 	}
-	foreach(lc, tables)
+	foreach(lc, tables.items)
 	{
 		TableName  *name = lfirst(lc);
 

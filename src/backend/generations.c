@@ -83,10 +83,7 @@ al_generations_next_origin(Snapshot snapshot, const AlGeneration *last)
 	}
 	else
 	{
-		if (!al_ledger_generation(snapshot, 1, &first))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("the first generation of the ledger is missing")));
+		al_ledger_require_generation(snapshot, 1, &first);
 		name = first.origin;
 	}
 	return psprintf("%s/%d", name, last->generation + 1);

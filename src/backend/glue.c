@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "core/base64.h"
+
 #include "compat.h"
 #include "glue.h"
 
@@ -59,4 +61,14 @@ al_glue_bytes(const void *bytes, Size len)
 	SET_VARSIZE(result, VARHDRSZ + len);
 	memcpy(VARDATA(result), bytes, len);
 	return result;
+}
+
+/* Bytes in base64, on one line, in the current memory context. */
+char *
+al_glue_base64(const void *bytes, Size len)
+{
+	char	   *text = palloc(AL_BASE64_ENCODED_LEN(len) + 1);
+
+	text[al_base64_encode_to(bytes, len, text)] = '\0';
+	return text;
 }

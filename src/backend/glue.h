@@ -12,5 +12,6 @@
 extern void al_glue_check(AlStatus status, const AlError *err);
 extern char *al_glue_text(AlStatus status, const AlError *err, AlBuf *buf);
 extern bytea *al_glue_bytes(const void *bytes, Size len);
+extern char *al_glue_base64(const void *bytes, Size len);
 
 #endif							/* AUDIT_LOG_GLUE_H */

@@ -51,8 +51,7 @@ al_ids_random(void *bytes, int len)
 void
 al_ids_start(AlIdSequence *ids, TimestampTz at)
 {
-	int64		unix_us = at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-		USECS_PER_DAY;
+	int64		unix_us = at + AL_POSTGRES_EPOCH;
 	uint64		ms = unix_us / 1000;
 	uint64		fraction = (unix_us % 1000) * 4096 / 1000;
 	uint64		start;
@@ -103,8 +102,7 @@ al_ids_time(const pg_uuid_t *id)
 	uint64		prefix;
 
 	memcpy(&prefix, id->data, sizeof(prefix));
-	return (int64) (pg_ntoh64(prefix) >> 16) * 1000 -
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	return (int64) (pg_ntoh64(prefix) >> 16) * 1000 - AL_POSTGRES_EPOCH;
 }
 
 /*
@@ -138,4 +136,15 @@ al_ids_print(char *out, const pg_uuid_t *id)
 	PUT(30, 13), PUT(32, 14), PUT(34, 15);
 #undef PUT
 #undef PAIRS
+}
+
+/* The same as a string in the current memory context. */
+char *
+al_ids_text(const pg_uuid_t *id)
+{
+	char	   *text = palloc(AL_UUID_TEXT_LEN + 1);
+
+	al_ids_print(text, id);
+	text[AL_UUID_TEXT_LEN] = '\0';
+	return text;
 }

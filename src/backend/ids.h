@@ -13,6 +13,10 @@
 #define AL_REQUEST_ID_SIZE 32
 #define AL_UUID_TEXT_LEN 36
 
+/* Where the server's timestamps begin, in microseconds since 1970. */
+#define AL_POSTGRES_EPOCH \
+	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
 /* The next ids of one writer at one moment; see ids.c. */
 typedef struct AlIdSequence
 {
@@ -24,6 +28,7 @@ extern void al_ids_start(AlIdSequence *ids, TimestampTz at);
 extern void al_ids_next(AlIdSequence *ids, pg_uuid_t *id);
 extern TimestampTz al_ids_time(const pg_uuid_t *id);
 extern void al_ids_print(char *out, const pg_uuid_t *id);
+extern char *al_ids_text(const pg_uuid_t *id);
 extern void al_ids_random(void *bytes, int len);
 extern void al_ids_request_id(char *id);
 

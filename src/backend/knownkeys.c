@@ -89,7 +89,7 @@ read_key(TupleTableSlot *slot, AlKnownKeys *keys)
 void
 al_knownkeys_read(Snapshot snapshot, AlKnownKeys *keys)
 {
-	Relation	rel = al_tables_open(AL_CHECKPOINT_KEYS);
+	Relation	rel = al_tables_open(AL_LEDGER_KEYS);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
@@ -164,7 +164,7 @@ al_knownkeys_add(const AlNoteKey *key, bool own, int64 first_size,
 	nulls[AL_LEDGER_KEY_LAST_SIZE - 1] = last_size < 0;
 	values[AL_LEDGER_KEY_SPKI - 1] =
 		PointerGetDatum(al_glue_bytes(der, der_len));
-	al_tables_close(al_store_open(AL_CHECKPOINT_KEYS));
-	tuple = al_store_form(AL_CHECKPOINT_KEYS, values, nulls);
-	al_store_write(AL_CHECKPOINT_KEYS, &tuple, 1);
+	al_tables_close(al_store_open(AL_LEDGER_KEYS));
+	tuple = al_store_form(AL_LEDGER_KEYS, values, nulls);
+	al_store_write(AL_LEDGER_KEYS, &tuple, 1);
 }

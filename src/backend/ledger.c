@@ -235,6 +235,29 @@ al_ledger_last_generation(Snapshot snapshot, AlGeneration *result)
 	return found;
 }
 
+/* The same as al_ledger_last_block(), for what makes no sense without one. */
+void
+al_ledger_require_last_block(Snapshot snapshot, AlBlock *block)
+{
+	if (!al_ledger_last_block(snapshot, block))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("nothing has been sealed yet"),
+				 errhint("Call audit.seal(), or have the background worker do it.")));
+}
+
+/* The same as al_ledger_generation(), for one that a row refers to. */
+void
+al_ledger_require_generation(Snapshot snapshot, int generation,
+							 AlGeneration *result)
+{
+	if (!al_ledger_generation(snapshot, generation, result))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("generation %d of the ledger is missing",
+						generation)));
+}
+
 /*
  * When the ledger was last taken up in another cluster; DT_NOBEGIN: never.
  * Transaction ids of records from before mean nothing in this one.

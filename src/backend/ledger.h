@@ -59,6 +59,9 @@ extern bool al_ledger_generation(Snapshot snapshot, int generation,
 								 AlGeneration *result);
 extern bool al_ledger_last_generation(Snapshot snapshot,
 									  AlGeneration *result);
+extern void al_ledger_require_last_block(Snapshot snapshot, AlBlock *block);
+extern void al_ledger_require_generation(Snapshot snapshot, int generation,
+										 AlGeneration *result);
 extern TimestampTz al_ledger_moved_at(Snapshot snapshot);
 
 #endif							/* AUDIT_LOG_LEDGER_H */

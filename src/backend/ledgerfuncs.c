@@ -14,7 +14,6 @@
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
-#include "core/base64.h"
 #include "core/crypto_timestamp.h"
 
 #include "custody.h"
@@ -240,17 +239,6 @@ typedef enum ExportColumn
 } ExportColumn;
 
 static Datum
-base64_datum(const void *bytes, int len)
-{
-	char	   *text = palloc(AL_BASE64_ENCODED_LEN(len));
-
-	return PointerGetDatum(cstring_to_text_with_len(text,
-													al_base64_encode_to(bytes,
-																		len,
-																		text)));
-}
-
-static Datum
 exported_datum(FuncCallContext *call, const AlExported *exported)
 {
 	bool		present = exported->state == AL_EXPORT_PRESENT;
@@ -261,8 +249,9 @@ exported_datum(FuncCallContext *call, const AlExported *exported)
 	values[EXPORT_ID] = UUIDPGetDatum(&exported->leaf.id);
 	values[EXPORT_EXPIRE] = Int64GetDatum(exported->leaf.expire);
 	nulls[EXPORT_EXPIRE] = exported->leaf.expire == AL_LEAF_NEVER;
-	values[EXPORT_INNER] = base64_datum(exported->leaf.inner.bytes,
-										sizeof(AlHash));
+	values[EXPORT_INNER] =
+		CStringGetTextDatum(al_glue_base64(exported->leaf.inner.bytes,
+										   sizeof(AlHash)));
 	values[EXPORT_STATE] =
 		CStringGetTextDatum(al_export_state_name(exported->state));
 	for (int i = EXPORT_STREAM; i < EXPORT_COLUMNS; i++)
@@ -275,7 +264,9 @@ exported_datum(FuncCallContext *call, const AlExported *exported)
 		values[EXPORT_TXID] = Int64GetDatum(exported->txid);
 		values[EXPORT_RECORD_EXPIRE] = Int64GetDatum(exported->expire);
 		nulls[EXPORT_RECORD_EXPIRE] = exported->expire == AL_LEAF_NEVER;
-		values[EXPORT_SALT] = base64_datum(exported->salt, exported->salt_len);
+		values[EXPORT_SALT] =
+			CStringGetTextDatum(al_glue_base64(exported->salt,
+											   exported->salt_len));
 		values[EXPORT_RECORD] =
 			PointerGetDatum(cstring_to_text_with_len(exported->record,
 													 exported->record_len));

@@ -66,12 +66,10 @@ al_locate_erasure(Snapshot snapshot, const pg_uuid_t *id)
 {
 	static const char begin[] = "{\"event\":\"erase\"";
 	AlTableScan scan;
-	char	   *key = DatumGetCString(DirectFunctionCall1(uuid_out,
-														  UUIDPGetDatum(id)));
 	bool		found = false;
 
 	al_tablescan_begin(&scan, AL_OBJECTS, AL_OBJECT_ENTITY_KEY, 1, snapshot);
-	al_tablescan_seek_text(&scan, key);
+	al_tablescan_seek_text(&scan, al_ids_text(id));
 	while (!found && al_tablescan_next(&scan, true))
 	{
 		char	   *entity = al_tablescan_text(&scan, AL_OBJECT_ENTITY);

@@ -15,13 +15,13 @@
 #include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
 
-#include "core/base64.h"
 #include "core/crypto_timestamp.h"
 
 #include "anchor.h"
 #include "bundles.h"
 #include "checkpoint.h"
 #include "glue.h"
+#include "ids.h"
 #include "locate.h"
 #include "proof.h"
 #include "storedtree.h"
@@ -35,21 +35,11 @@ statement_snapshot(void)
 }
 
 static void
-no_ledger(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("nothing has been sealed yet"),
-			 errhint("Call audit.seal(), or have the background worker do it.")));
-}
-
-static void
 find_block(Snapshot snapshot, int64 size, AlBlock *block)
 {
 	AlBlock		last;
 
-	if (!al_ledger_last_block(snapshot, &last))
-		no_ledger();
+	al_ledger_require_last_block(snapshot, &last);
 	if (size < 0 || size == last.size)
 		*block = last;
 	else if (!al_ledger_block_of_size(snapshot, size, block))
@@ -59,23 +49,12 @@ find_block(Snapshot snapshot, int64 size, AlBlock *block)
 				 errhint("The view audit.blocks lists the sizes.")));
 }
 
-static void
-find_generation(Snapshot snapshot, const AlBlock *block,
-				AlGeneration *generation)
-{
-	if (!al_ledger_generation(snapshot, block->generation, generation))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("generation %d of the ledger is missing",
-						block->generation)));
-}
-
 static char *
 note_of(Snapshot snapshot, const AlBlock *block)
 {
 	AlGeneration generation;
 
-	find_generation(snapshot, block, &generation);
+	al_ledger_require_generation(snapshot, block->generation, &generation);
 	return al_checkpoint_note(snapshot, block, &generation);
 }
 
@@ -99,7 +78,7 @@ al_proof_timestamp_request(int64 size, uint8 *request)
 	uint8		digest[AL_SHA256_LEN];
 
 	find_block(snapshot, size, &block);
-	find_generation(snapshot, &block, &generation);
+	al_ledger_require_generation(snapshot, block.generation, &generation);
 	al_anchor_digest(&block, &generation, digest);
 	al_crypto_timestamp_request(digest, request);
 }
@@ -138,11 +117,9 @@ leaf_secrets(Snapshot snapshot, const pg_uuid_t *id, int64 number)
 		if (!isnull)
 		{
 			bytea	   *bytes = DatumGetByteaPP(salt);
-			int			len = VARSIZE_ANY_EXHDR(bytes);
 
-			salt_text = palloc(AL_BASE64_ENCODED_LEN(len) + 1);
-			salt_text[al_base64_encode_to(VARDATA_ANY(bytes), len,
-										  salt_text)] = '\0';
+			salt_text = al_glue_base64(VARDATA_ANY(bytes),
+									   VARSIZE_ANY_EXHDR(bytes));
 		}
 		ExecDropSingleTupleTableSlot(slot);
 	}
@@ -171,8 +148,7 @@ al_proof_inclusion(const pg_uuid_t *id, int64 size)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("record \"%s\" is not in the ledger of that size",
-						DatumGetCString(DirectFunctionCall1(uuid_out,
-															UUIDPGetDatum(id)))),
+						al_ids_text(id)),
 				 errhint("Records are sealed after they are committed; see audit.wait_sealed().")));
 	note = note_of(snapshot, &block);
 	al_storedtree_begin(&tree, snapshot);
@@ -204,13 +180,8 @@ prove_consistency(Snapshot snapshot, int64 old_size, int64 size,
 											  size, al_storedtree_fetch, &tree,
 											  &proof, &err), &err);
 	for (int i = 0; i < proof.count; i++)
-	{
-		char		line[AL_BASE64_ENCODED_LEN(AL_SHA256_LEN) + 1];
-
-		line[al_base64_encode_to(proof.hashes[i].bytes, AL_SHA256_LEN,
-								 line)] = '\0';
-		appendStringInfo(out, "%s\n", line);
-	}
+		appendStringInfo(out, "%s\n", al_glue_base64(proof.hashes[i].bytes,
+													 AL_SHA256_LEN));
 }
 
 /* The hashes, in base64, a line each. */
@@ -221,8 +192,7 @@ al_proof_consistency(int64 old_size, int64 size)
 	AlBlock		last;
 	StringInfoData out;
 
-	if (!al_ledger_last_block(snapshot, &last))
-		no_ledger();
+	al_ledger_require_last_block(snapshot, &last);
 	if (size > last.size)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -241,8 +211,7 @@ al_proof_witness_request(int64 old_size)
 	AlBlock		last;
 	StringInfoData out;
 
-	if (!al_ledger_last_block(snapshot, &last))
-		no_ledger();
+	al_ledger_require_last_block(snapshot, &last);
 	initStringInfo(&out);
 	appendStringInfo(&out, "old " INT64_FORMAT "\n", old_size);
 	prove_consistency(snapshot, old_size, last.size, &out);
@@ -315,8 +284,7 @@ al_proof_tiles(int64 from, AlTileSink sink, void *arg)
 	AlBlock		last;
 	AlStoredTree *tree = palloc(sizeof(AlStoredTree));
 
-	if (!al_ledger_last_block(snapshot, &last))
-		no_ledger();
+	al_ledger_require_last_block(snapshot, &last);
 	if (from < 0 || from > last.size)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -397,13 +397,12 @@ fields_of_columns(AlStream stream, const Datum *columns,
 		values[i] = nulls[i] ? (Datum) 0 : columns[column - 1];
 		if (strcmp(fields[i].name, "request_timestamp") == 0)
 		{
-			TimestampTz at = DatumGetTimestampTz(columns[streams[stream].occurred_at - 1]);
+			AttrNumber	occurred_at = streams[stream].occurred_at;
+			TimestampTz at = DatumGetTimestampTz(columns[occurred_at - 1]);
 
 			/* Records are not made before 1970: no rounding below zero. */
 			nulls[i] = false;
-			values[i] = Int64GetDatum(at / USECS_PER_SEC +
-									  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-									  SECS_PER_DAY);
+			values[i] = Int64GetDatum((at + AL_POSTGRES_EPOCH) / USECS_PER_SEC);
 		}
 	}
 }

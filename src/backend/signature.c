@@ -9,6 +9,7 @@
 
 #include "core/base64.h"
 
+#include "glue.h"
 #include "signature.h"
 
 /* The base64 of a signature, allocated in the current memory context. */
@@ -18,18 +19,13 @@ al_signature_make(AlKey *key, const char *bytes, size_t len)
 	uint8_t		signature[AL_SIGNATURE_MAX];
 	size_t		signature_len;
 	AlError		error = {{0}};
-	char	   *text;
-	size_t		text_len;
 
 	if (al_crypto_sign(key, bytes, len, signature, &signature_len,
 					   &error) != AL_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 				 errmsg("audit record cannot be signed: %s", error.reason)));
-	text = palloc(AL_BASE64_ENCODED_LEN(signature_len) + 1);
-	text_len = al_base64_encode_to(signature, signature_len, text);
-	text[text_len] = '\0';
-	return text;
+	return al_glue_base64(signature, signature_len);
 }
 
 /*

@@ -187,6 +187,44 @@ retire_keys(const AlKnownKeys *known, const AlPublicKey *next,
 }
 
 /*
+ * The key in audit.ledger_key, if it is still to sign; NULL if "next" has
+ * taken its place, or there is none yet.
+ */
+static AlKey *
+current_key(const AlKnownKeys *known, const AlKey *next)
+{
+	AlKey	   *key = al_signing_hold(al_keyfiles_load_ledger(al_guc_ledger_key));
+
+	if (key == NULL)
+	{
+		if (next == NULL && has_own_ed25519(known))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_FILE),
+					 errmsg("checkpoint cannot be signed"),
+					 errdetail("Key file \"%s\" is missing.",
+							   al_guc_ledger_key),
+					 errhint("Bring the file back; if the key is lost, call audit.rotate_key().")));
+		return NULL;
+	}
+	if (is_stranger(known, key))
+		ereport(WARNING,
+				(errmsg("another key is in file \"%s\" than the one that has signed the checkpoints before",
+						al_guc_ledger_key),
+				 errhint("Whoever verifies them does not trust it yet. Replace keys with audit.rotate_key(), and give each ledger a file of its own.")));
+	if (replaced_at(known, key) < 0)
+		return key;
+	if (next == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("checkpoint cannot be signed"),
+				 errdetail("The key in file \"%s\" was replaced when the ledger had " INT64_FORMAT " leaves.",
+						   al_guc_ledger_key, replaced_at(known, key)),
+				 errhint("Bring back the key that replaced it; if that is lost, call audit.rotate_key().")));
+	/* A crash came before the next key could take its place. */
+	return NULL;
+}
+
+/*
  * Signs the text of a block's checkpoint with every key of ours, and appends
  * the lines that are not in "lines" yet.  True if the key to come is one of
  * them: once the checkpoint is published, it takes the old one's place.
@@ -206,31 +244,8 @@ al_signing_sign(Snapshot snapshot, const char *text, const AlBlock *block,
 		sign_with(al_keys_current(), text, block, generation, &known, lines);
 	if (!al_guc_is_set(al_guc_ledger_key))
 		return false;
-	key = al_signing_hold(al_keyfiles_load_ledger(al_guc_ledger_key));
 	next = next_key(&known, generation);
-	if (key && is_stranger(&known, key))
-		ereport(WARNING,
-				(errmsg("another key is in file \"%s\" than the one that has signed the checkpoints before",
-						al_guc_ledger_key),
-				 errhint("Whoever verifies them does not trust it yet. Replace keys with audit.rotate_key(), and give each ledger a file of its own.")));
-	if (key && replaced_at(&known, key) >= 0)
-	{
-		if (next == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("checkpoint cannot be signed"),
-					 errdetail("The key in file \"%s\" was replaced when the ledger had " INT64_FORMAT " leaves.",
-							   al_guc_ledger_key, replaced_at(&known, key)),
-					 errhint("Bring back the key that replaced it; if that is lost, call audit.rotate_key().")));
-		/* A crash came before the next key could take its place. */
-		key = NULL;
-	}
-	if (key == NULL && next == NULL && has_own_ed25519(&known))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("checkpoint cannot be signed"),
-				 errdetail("Key file \"%s\" is missing.", al_guc_ledger_key),
-				 errhint("Bring the file back; if the key is lost, call audit.rotate_key().")));
+	key = current_key(&known, next);
 	if (key == NULL && next == NULL)
 		key = al_signing_hold(al_keyfiles_create_ledger(al_guc_ledger_key));
 	if (key)

@@ -241,6 +241,7 @@ static TupleDesc
 record_tupdesc(FunctionCallInfo fcinfo, HeapTupleHeader row, AlStream stream)
 {
 	RecordCall *call = fcinfo->flinfo->fn_extra;
+	MemoryContext old;
 	TupleDesc	tupdesc;
 
 	if (call && call->typid == HeapTupleHeaderGetTypeId(row) &&
@@ -249,14 +250,16 @@ record_tupdesc(FunctionCallInfo fcinfo, HeapTupleHeader row, AlStream stream)
 
 	tupdesc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row),
 									 HeapTupleHeaderGetTypMod(row));
+	/* what it has at most, record.c asserts */
 	if (tupdesc->natts != al_record_fields(stream))
 		elog(ERROR, "view of audit records has %d columns, expected %d",
 			 tupdesc->natts, al_record_fields(stream));
-	call = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(RecordCall));
+	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	call = palloc(sizeof(RecordCall));
 	call->typid = HeapTupleHeaderGetTypeId(row);
 	call->typmod = HeapTupleHeaderGetTypMod(row);
-	MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	call->tupdesc = CreateTupleDescCopy(tupdesc);
+	MemoryContextSwitchTo(old);
 	ReleaseTupleDesc(tupdesc);
 	fcinfo->flinfo->fn_extra = call;
 	return call->tupdesc;
@@ -266,15 +269,12 @@ static Datum
 record_json(FunctionCallInfo fcinfo, AlStream stream)
 {
 	HeapTupleHeader row = PG_GETARG_HEAPTUPLEHEADER(0);
-	MemoryContext old = CurrentMemoryContext;
 	TupleDesc	tupdesc = record_tupdesc(fcinfo, row, stream);
 	HeapTupleData tuple;
-	Datum		values[AL_MAX_COLUMNS + 1];
-	bool		nulls[AL_MAX_COLUMNS + 1];
+	Datum		values[AL_MAX_COLUMNS];
+	bool		nulls[AL_MAX_COLUMNS];
 	StringInfoData json;
 
-	MemoryContextSwitchTo(old);
-	Assert(tupdesc->natts <= AL_MAX_COLUMNS + 1);
 	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;

@@ -207,15 +207,15 @@ build_indexes(AlTarget *target, Relation rel, AttrNumber expire)
 }
 
 static void
-build_target(AlTarget *target, AlStream stream, Relation rel)
+build_target(AlTarget *target, AlTableId table, Relation rel)
 {
 	MemoryContext old;
 
-	if (RelationGetNumberOfAttributes(rel) < al_tables[stream].columns)
+	if (RelationGetNumberOfAttributes(rel) < al_tables[table].columns)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table audit.%s lacks columns",
-						al_tables[stream].name),
+						al_tables[table].name),
 				 errhint("The library and the installed version of the extension differ: run ALTER EXTENSION audit_log UPDATE.")));
 
 	if (target->context)
@@ -231,19 +231,19 @@ build_target(AlTarget *target, AlStream stream, Relation rel)
 	target->row_context = AllocSetContextCreate(target->context,
 												"audit_log index entry",
 												ALLOCSET_SMALL_SIZES);
-	build_indexes(target, rel, al_tables[stream].expire);
+	build_indexes(target, rel, al_tables[table].expire);
 	MemoryContextSwitchTo(old);
 	target->valid = true;
 }
 
 /*
- * Opens and locks the table of a stream.  Close it with al_tables_close(),
- * which keeps the lock.
+ * Opens and locks a table for writing.  Close it with al_tables_close(), which
+ * keeps the lock.
  */
 Relation
-al_store_open(AlStream stream)
+al_store_open(AlTableId table)
 {
-	AlTarget   *target = &targets[stream];
+	AlTarget   *target = &targets[table];
 	Relation	rel = NULL;
 
 	if (target->valid)
@@ -255,9 +255,9 @@ al_store_open(AlStream stream)
 			elog(ERROR, "audit records written by a function of an audit index");
 		if (rel)
 			table_close(rel, NoLock);
-		target->relid = al_tables_find(stream);
+		target->relid = al_tables_find(table);
 		rel = table_open(target->relid, RowExclusiveLock);
-		build_target(target, stream, rel);
+		build_target(target, table, rel);
 	}
 	return rel;
 }
@@ -306,36 +306,36 @@ al_store_summarize(AlStream stream)
 	al_tables_close(rel);
 }
 
-/* Forms a record's tuple in the current memory context. */
+/* Forms a row in the current memory context, of a table that is open. */
 HeapTuple
-al_store_form(AlStream stream, Datum *values, bool *nulls)
+al_store_form(AlTableId table, Datum *values, bool *nulls)
 {
-	TupleDesc	tupdesc = targets[stream].tupdesc;
+	TupleDesc	tupdesc = targets[table].tupdesc;
 	Datum	   *all_values;
 	bool	   *all_nulls;
 
-	if (likely(tupdesc->natts == al_tables[stream].columns))
+	if (likely(tupdesc->natts == al_tables[table].columns))
 		return heap_form_tuple(tupdesc, values, nulls);
 
 	/* Columns that someone added are left null. */
 	all_values = palloc0(sizeof(Datum) * tupdesc->natts);
 	all_nulls = palloc(sizeof(bool) * tupdesc->natts);
 	memset(all_nulls, true, sizeof(bool) * tupdesc->natts);
-	memcpy(all_values, values, sizeof(Datum) * al_tables[stream].columns);
-	memcpy(all_nulls, nulls, sizeof(bool) * al_tables[stream].columns);
+	memcpy(all_values, values, sizeof(Datum) * al_tables[table].columns);
+	memcpy(all_nulls, nulls, sizeof(bool) * al_tables[table].columns);
 	return heap_form_tuple(tupdesc, all_values, all_nulls);
 }
 
 /* The columns of a tuple that al_store_form() made. */
 void
-al_store_deform(AlStream stream, HeapTuple tuple, Datum *values, bool *nulls)
+al_store_deform(AlTableId table, HeapTuple tuple, Datum *values, bool *nulls)
 {
-	TupleDesc	tupdesc = targets[stream].tupdesc;
+	TupleDesc	tupdesc = targets[table].tupdesc;
 
-	if (likely(tupdesc->natts == al_tables[stream].columns))
+	if (likely(tupdesc->natts == al_tables[table].columns))
 		heap_deform_tuple(tuple, tupdesc, values, nulls);
 	else
-		for (int i = 0; i < al_tables[stream].columns; i++)
+		for (int i = 0; i < al_tables[table].columns; i++)
 			values[i] = heap_getattr(tuple, i + 1, tupdesc, &nulls[i]);
 }
 
@@ -487,14 +487,14 @@ fill_index(AlTarget *target, int i, Relation rel, TupleTableSlot **slots,
 }
 
 /*
- * Writes records and their index entries under the current transaction and
+ * Writes rows and their index entries under the current transaction and
  * command.  Takes over the tuples and frees them.
  */
 void
-al_store_write(AlStream stream, HeapTuple *tuples, int ntuples)
+al_store_write(AlTableId table, HeapTuple *tuples, int ntuples)
 {
-	Relation	rel = al_store_open(stream);
-	AlTarget   *target = &targets[stream];
+	Relation	rel = al_store_open(table);
+	AlTarget   *target = &targets[table];
 	TupleTableSlot **slots;
 
 	if (target->busy)

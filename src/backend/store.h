@@ -17,14 +17,14 @@ extern uint64 al_store_generation;
 
 extern void al_store_init(void);
 extern void al_store_abort(void);
-extern Relation al_store_open(AlStream stream);
+extern Relation al_store_open(AlTableId table);
 extern void al_store_summarize(AlStream stream);
-extern HeapTuple al_store_form(AlStream stream, Datum *values, bool *nulls);
-extern void al_store_deform(AlStream stream, HeapTuple tuple, Datum *values,
+extern HeapTuple al_store_form(AlTableId table, Datum *values, bool *nulls);
+extern void al_store_deform(AlTableId table, HeapTuple tuple, Datum *values,
 							bool *nulls);
 extern bool al_store_delete(AlStream stream, ItemPointer tid);
 extern bool al_store_try_delete(Relation rel, ItemPointer tid);
 extern Oid	al_store_expire_index(AlStream stream);
-extern void al_store_write(AlStream stream, HeapTuple *tuples, int ntuples);
+extern void al_store_write(AlTableId table, HeapTuple *tuples, int ntuples);
 
 #endif							/* AUDIT_LOG_STORE_H */

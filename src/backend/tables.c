@@ -36,25 +36,25 @@ const AlTable al_tables[AL_TABLES] =
 
 /* The OID of a table; throws if there is none. */
 Oid
-al_tables_find(AlStream stream)
+al_tables_find(AlTableId id)
 {
 	Oid			namespace = get_namespace_oid("audit", true);
 	Oid			relid = OidIsValid(namespace) ?
-		get_relname_relid(al_tables[stream].name, namespace) : InvalidOid;
+		get_relname_relid(al_tables[id].name, namespace) : InvalidOid;
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table audit.%s does not exist", al_tables[stream].name),
+				 errmsg("table audit.%s does not exist", al_tables[id].name),
 				 errhint("Run CREATE EXTENSION audit_log.")));
 	return relid;
 }
 
 /* Opens a table for reading, which a standby may do. */
 Relation
-al_tables_open(AlStream stream)
+al_tables_open(AlTableId id)
 {
-	return table_open(al_tables_find(stream), AccessShareLock);
+	return table_open(al_tables_find(id), AccessShareLock);
 }
 
 /* Closes a table and keeps its lock, as until the end of the transaction. */

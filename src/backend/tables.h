@@ -9,8 +9,7 @@
 #include "access/attnum.h"
 #include "utils/relcache.h"
 
-/* The first two are the streams of records. */
-typedef enum AlStream
+typedef enum AlTableId
 {
 	AL_OBJECTS,
 	AL_REQUESTS,
@@ -19,13 +18,17 @@ typedef enum AlStream
 	AL_BLOCKS,
 	AL_BUNDLES,
 	AL_NODES,
-	AL_CHECKPOINT_SIGNATURES,
-	AL_CHECKPOINT_KEYS,
+	AL_SIGNATURES,
+	AL_LEDGER_KEYS,
 	AL_ANCHORS
-} AlStream;
+} AlTableId;
+
+#define AL_TABLES 10
+
+/* A table of records: AL_OBJECTS or AL_REQUESTS. */
+typedef AlTableId AlStream;
 
 #define AL_STREAMS 2
-#define AL_TABLES 10
 
 /* Columns of audit.audit_objects, as the install script orders them. */
 typedef enum AlObjectColumn
@@ -202,8 +205,8 @@ typedef struct AlTable
 
 extern const AlTable al_tables[AL_TABLES];
 
-extern Oid	al_tables_find(AlStream stream);
-extern Relation al_tables_open(AlStream stream);
+extern Oid	al_tables_find(AlTableId id);
+extern Relation al_tables_open(AlTableId id);
 extern void al_tables_close(Relation rel);
 extern Oid	al_tables_find_index(Relation rel, AttrNumber column, bool whole);
 extern Oid	al_tables_find_range_index(Relation rel, AttrNumber column);

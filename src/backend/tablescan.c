@@ -26,7 +26,7 @@
  * "nkeys" keys must follow, unless there are none.
  */
 void
-al_tablescan_begin(AlTableScan *scan, AlStream table, AttrNumber column,
+al_tablescan_begin(AlTableScan *scan, AlTableId table, AttrNumber column,
 				   int nkeys, Snapshot snapshot)
 {
 	/* Few records have no entity key, and none of them is searched by it. */

@@ -24,7 +24,7 @@ typedef struct AlTableScan
 	TupleTableSlot *slot;
 } AlTableScan;
 
-extern void al_tablescan_begin(AlTableScan *scan, AlStream table,
+extern void al_tablescan_begin(AlTableScan *scan, AlTableId table,
 							   AttrNumber column, int nkeys,
 							   Snapshot snapshot);
 extern void al_tablescan_seek_int8(AlTableScan *scan, StrategyNumber strategy,

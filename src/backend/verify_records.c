@@ -55,10 +55,7 @@ al_verify_records_begin(AlVerifyRecords *records, Snapshot snapshot,
 static char *
 time_text(int64 unix_us)
 {
-	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-		USECS_PER_DAY;
-
-	return pstrdup(timestamptz_to_str(unix_us - epoch));
+	return pstrdup(timestamptz_to_str(unix_us - AL_POSTGRES_EPOCH));
 }
 
 static void

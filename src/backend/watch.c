@@ -65,7 +65,7 @@ is_watched(const char *name)
 		"audit.ledger_origin", "audit.ledger_interval",
 		"audit.ledger_heartbeat", "audit.checkpoint_dir",
 		"audit.coverage_interval", "shared_preload_libraries",
-		"session_replication_role",	/* silences record_applied => false */
+		"session_replication_role", /* silences record_applied => false */
 		"event_triggers"		/* from PostgreSQL 17 on */
 	};
 
@@ -75,18 +75,70 @@ is_watched(const char *name)
 	return false;
 }
 
-static bool
-weakens(const VariableSetStmt *set)
+/* Writes a record of a command that no row of a tracked table stands for. */
+static void
+record(const char *table, const char *key, StringInfo json)
 {
+	PushActiveSnapshot(GetTransactionSnapshot());
+	al_watch_record(CStringGetTextDatum("audit"), CStringGetTextDatum(table),
+					CStringGetTextDatum(key), al_event_end(json));
+	PopActiveSnapshot();
+}
+
+/* A command that stores a setting, for others than its own session. */
+typedef struct SettingChange
+{
+	const char *tag;
+	VariableSetStmt *set;		/* NULL: it is no such command */
+	const char *database;		/* for this one alone, or NULL */
+	const char *role;			/* likewise */
+} SettingChange;
+
+static void
+read_change(Node *node, SettingChange *change)
+{
+	memset(change, 0, sizeof(*change));
+	switch (nodeTag(node))
+	{
+		case T_AlterSystemStmt:
+			change->set = castNode(AlterSystemStmt, node)->setstmt;
+			change->tag = "ALTER SYSTEM";
+			break;
+		case T_AlterDatabaseSetStmt:
+			change->set = castNode(AlterDatabaseSetStmt, node)->setstmt;
+			change->tag = "ALTER DATABASE";
+			change->database = castNode(AlterDatabaseSetStmt, node)->dbname;
+			break;
+		case T_AlterRoleSetStmt:
+			{
+				AlterRoleSetStmt *alter = castNode(AlterRoleSetStmt, node);
+
+				change->set = alter->setstmt;
+				change->tag = "ALTER ROLE";
+				change->database = alter->database;
+				if (alter->role)
+					change->role = get_rolespec_name(alter->role);
+				break;
+			}
+		default:
+			break;
+	}
+}
+
+static bool
+weakens(const SettingChange *change)
+{
+	const VariableSetStmt *set = change->set;
+
 	return set != NULL && (set->kind == VAR_RESET_ALL ||
 						   (set->name != NULL && is_watched(set->name)));
 }
 
 static void
-record_setting(const char *tag, VariableSetStmt *set, const char *database,
-			   const char *role)
+record_setting(const SettingChange *change)
 {
 	StringInfoData json;
+	VariableSetStmt *set = change->set;
 	const char *name = set->kind == VAR_RESET_ALL ? "ALL" : set->name;
 	char	   *value = NULL;
 
@@ -95,16 +147,14 @@ record_setting(const char *tag, VariableSetStmt *set, const char *database,
 	else if (set->kind == VAR_SET_CURRENT)
 		value = GetConfigOptionByName(set->name, NULL, true);
 	al_event_begin(&json);
-	al_event_add(&json, "command_tag", tag);
+	al_event_add(&json, "command_tag", change->tag);
 	al_event_add(&json, "setting", name);
 	al_event_add(&json, "value", value);
-	if (database)
-		al_event_add(&json, "database", database);
-	if (role)
-		al_event_add(&json, "role", role);
-	al_watch_record(CStringGetTextDatum("audit"),
-					CStringGetTextDatum("settings"),
-					CStringGetTextDatum(name), al_event_end(&json));
+	if (change->database)
+		al_event_add(&json, "database", change->database);
+	if (change->role)
+		al_event_add(&json, "role", change->role);
+	record("settings", name, &json);
 }
 
 /* May a record of a command be written here? */
@@ -127,11 +177,7 @@ record_event_trigger(const char *tag, const char *name, const char *what,
 	al_event_add(&json, "object_identity", name);
 	if (what)
 		al_event_add(&json, what, value);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	al_watch_record(CStringGetTextDatum("audit"),
-					CStringGetTextDatum("event_triggers"),
-					CStringGetTextDatum(name), al_event_end(&json));
-	PopActiveSnapshot();
+	record("event_triggers", name, &json);
 }
 
 static bool
@@ -171,9 +217,12 @@ watch_event_triggers(Node *node)
 		ListCell   *lc;
 
 		foreach(lc, ((DropStmt *) node)->objects)
-			if (is_ours(strVal(lfirst(lc))))
-				record_event_trigger("DROP EVENT TRIGGER", strVal(lfirst(lc)),
-									 NULL, NULL);
+		{
+			const char *name = strVal(lfirst(lc));
+
+			if (is_ours(name))
+				record_event_trigger("DROP EVENT TRIGGER", name, NULL, NULL);
+		}
 	}
 }
 
@@ -199,11 +248,7 @@ record_unseen(const char *tag, const char *names)
 	al_event_add(&json, "command_tag", tag);
 	al_event_add(&json, "named", names);
 	al_event_add(&json, "event_triggers", "off");
-	PushActiveSnapshot(GetTransactionSnapshot());
-	al_watch_record(CStringGetTextDatum("audit"),
-					CStringGetTextDatum("event_triggers"),
-					CStringGetTextDatum(tag), al_event_end(&json));
-	PopActiveSnapshot();
+	record("event_triggers", tag, &json);
 }
 
 /* One who may change such a setting, or who is the owner of the log. */
@@ -218,11 +263,7 @@ record_grant(const char *tag, const char *what, const char *name,
 	al_event_add(&json, what, name);
 	al_event_add(&json, "role", grantee->roletype == ROLESPEC_PUBLIC ? "public" :
 				 get_rolespec_name(grantee));
-	PushActiveSnapshot(GetTransactionSnapshot());
-	al_watch_record(CStringGetTextDatum("audit"),
-					CStringGetTextDatum("settings"),
-					CStringGetTextDatum(name), al_event_end(&json));
-	PopActiveSnapshot();
+	record("settings", name, &json);
 }
 
 static void
@@ -237,20 +278,52 @@ watch_grants(Node *node)
 		GrantStmt  *grant = (GrantStmt *) node;
 
 		foreach(lc, grant->objects)
-			if (is_watched(strVal(lfirst(lc))))
-				foreach(to, grant->grantees)
-					record_grant(grant->is_grant ? "GRANT" : "REVOKE", "setting",
-								 strVal(lfirst(lc)), lfirst(to));
+		{
+			const char *setting = strVal(lfirst(lc));
+
+			if (!is_watched(setting))
+				continue;
+			foreach(to, grant->grantees)
+				record_grant(grant->is_grant ? "GRANT" : "REVOKE", "setting",
+							 setting, lfirst(to));
+		}
 	}
 	else if (IsA(node, GrantRoleStmt))
 	{
 		GrantRoleStmt *grant = (GrantRoleStmt *) node;
 
 		foreach(lc, grant->granted_roles)
-			if (strcmp(lfirst_node(AccessPriv, lc)->priv_name, "audit_log_owner") == 0)
-				foreach(to, grant->grantee_roles)
-					record_grant(grant->is_grant ? "GRANT ROLE" : "REVOKE ROLE",
-								 "granted_role", "audit_log_owner", lfirst(to));
+		{
+			const char *role = lfirst_node(AccessPriv, lc)->priv_name;
+
+			if (strcmp(role, "audit_log_owner") != 0)
+				continue;
+			foreach(to, grant->grantee_roles)
+				record_grant(grant->is_grant ? "GRANT ROLE" : "REVOKE ROLE",
+							 "granted_role", role, lfirst(to));
+		}
+	}
+}
+
+/* Records what of a command, that has run, no event trigger sees. */
+static void
+watch_command(Node *node, bool enabled)
+{
+	switch (nodeTag(node))
+	{
+		case T_AlterEventTrigStmt:
+		case T_RenameStmt:
+		case T_DropStmt:
+			if (!creating_extension && !IsBinaryUpgrade && can_record(enabled))
+				watch_event_triggers(node);
+			break;
+		case T_GrantStmt:
+		case T_GrantRoleStmt:
+			if (!IsBinaryUpgrade && can_record(enabled))
+				watch_grants(node);
+			break;
+		default:
+			break;
 	}
 }
 
@@ -268,36 +341,13 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 				QueryCompletion *completion)
 {
 	Node	   *node = pstmt->utilityStmt;
-	VariableSetStmt *set = NULL;
-	const char *tag = NULL;
-	const char *database = NULL;
-	const char *role = NULL;
-	bool		was_enabled = al_guc_enabled;
+	SettingChange change;
+	bool		enabled = al_guc_enabled;
 	bool		unseen = is_unseen(node, context);
 
-	switch (nodeTag(node))
-	{
-		case T_AlterSystemStmt:
-			set = castNode(AlterSystemStmt, node)->setstmt;
-			tag = "ALTER SYSTEM";
-			break;
-		case T_AlterDatabaseSetStmt:
-			set = castNode(AlterDatabaseSetStmt, node)->setstmt;
-			tag = "ALTER DATABASE";
-			database = castNode(AlterDatabaseSetStmt, node)->dbname;
-			break;
-		case T_AlterRoleSetStmt:
-			set = castNode(AlterRoleSetStmt, node)->setstmt;
-			tag = "ALTER ROLE";
-			database = castNode(AlterRoleSetStmt, node)->database;
-			if (castNode(AlterRoleSetStmt, node)->role)
-				role = get_rolespec_name(castNode(AlterRoleSetStmt, node)->role);
-			break;
-		default:
-			break;
-	}
-	if (IsA(node, AlterSystemStmt) && weakens(set) && can_record(was_enabled) &&
-		al_keys_active())
+	read_change(node, &change);
+	if (IsA(node, AlterSystemStmt) && weakens(&change) &&
+		can_record(enabled) && al_keys_active())
 		(void) al_keys_current();
 	if (next_process_utility)
 		next_process_utility(pstmt, query, read_only_tree, context, params,
@@ -306,26 +356,15 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
 								env, dest, completion);
 
-	if ((IsA(node, AlterEventTrigStmt) || IsA(node, RenameStmt) ||
-		 IsA(node, DropStmt)) &&
-		!creating_extension && !IsBinaryUpgrade &&
-		can_record(was_enabled || al_guc_enabled))
-		watch_event_triggers(node);
-	if ((IsA(node, GrantStmt) || IsA(node, GrantRoleStmt)) &&
-		!IsBinaryUpgrade && can_record(was_enabled || al_guc_enabled))
-		watch_grants(node);
+	enabled |= al_guc_enabled;
+	watch_command(node, enabled);
 	/* The command may itself have switched them off. */
-	if ((unseen || is_unseen(node, context)) &&
-		can_record(was_enabled || al_guc_enabled))
+	if ((unseen || is_unseen(node, context)) && can_record(enabled))
 		record_unseen(GetCommandTagName(CreateCommandTag(node)),
 					  al_ddl_names(node));
 	/* What a session sets is announced in guc.c. */
-	if (tag && weakens(set) && can_record(was_enabled || al_guc_enabled))
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		record_setting(tag, set, database, role);
-		PopActiveSnapshot();
-	}
+	if (weakens(&change) && can_record(enabled))
+		record_setting(&change);
 }
 
 void
