@@ -61,7 +61,7 @@ $$;
 
 /*
  * Fixed-width columns first, then those that indexes need: a writer deforms
- * little of a tuple to index it.  src/backend/store.h numbers the columns.
+ * little of a tuple to index it.  src/backend/tables.h numbers the columns.
  *
  * Texts with an index have collation "C": it compares fastest, and the index
  * does not depend on the version of a locale that the next system may bring.
@@ -491,6 +491,19 @@ REVOKE ALL ON FUNCTION audit.drop_triggers(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION audit.drop_triggers(regclass) IS
 	'internal: drops the capture triggers of one table';
 
+/* A table and, of a partitioned one, the partitions of every level. */
+CREATE FUNCTION audit.with_partitions(target regclass) RETURNS SETOF regclass
+	LANGUAGE sql STABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT t.relid FROM pg_catalog.pg_partition_tree(target) AS t
+	UNION
+	SELECT target;
+END;
+REVOKE ALL ON FUNCTION audit.with_partitions(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.with_partitions(regclass) IS
+	'internal: a table and its partitions';
+
 /* TRUNCATE triggers are not cloned: each partition needs its own. */
 CREATE FUNCTION audit.add_truncate_triggers(target regclass, options text,
 											always boolean) RETURNS void
@@ -500,11 +513,7 @@ AS $$
 DECLARE
 	member regclass;
 BEGIN
-	FOR member IN
-		SELECT t.relid FROM pg_partition_tree(target) AS t
-		UNION
-		SELECT target
-	LOOP
+	FOR member IN SELECT audit.with_partitions(target) LOOP
 		/* A foreign table can be truncated, yet has no trigger for it. */
 		CONTINUE WHEN (SELECT relkind FROM pg_class WHERE oid = member) = 'f';
 		IF EXISTS (SELECT FROM pg_trigger
@@ -568,9 +577,7 @@ BEGIN
 				FROM unnest(args) AS a);
 
 	/* What partitions had of their own would record nothing any more. */
-	FOR member IN SELECT t.relid FROM pg_partition_tree(target) AS t
-				  UNION SELECT target
-	LOOP
+	FOR member IN SELECT audit.with_partitions(target) LOOP
 		PERFORM audit.drop_triggers(member);
 	END LOOP;
 	EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s '
@@ -667,9 +674,8 @@ BEGIN
 	PERFORM audit.add_triggers(target, exclude, mask, skip_unchanged,
 							   record_applied);
 	IF snapshot THEN
-		PERFORM audit.snapshot(t.relid, 'audit.capture()')
-		FROM (SELECT p.relid FROM pg_partition_tree(target) AS p
-			  UNION SELECT target) AS t;
+		PERFORM audit.snapshot(member, 'audit.capture()')
+		FROM audit.with_partitions(target) AS member;
 	END IF;
 
 	/* Rows of inheritance children are changed through their parent too. */
@@ -711,9 +717,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'The view audit.tracked_tables lists the tables that are.';
 	END IF;
-	FOR member IN SELECT t.relid FROM pg_partition_tree(target) AS t
-				  UNION SELECT target
-	LOOP
+	FOR member IN SELECT audit.with_partitions(target) LOOP
 		PERFORM audit.drop_triggers(member);
 	END LOOP;
 END
@@ -918,9 +922,8 @@ DECLARE
 BEGIN
 	FOR weak IN
 		SELECT t.tgrelid::regclass AS relid, t.tgname
-		FROM (SELECT p.relid FROM pg_partition_tree(target) AS p
-			  UNION SELECT target) AS member
-			JOIN pg_trigger t ON t.tgrelid = member.relid
+		FROM audit.with_partitions(target) AS member
+			JOIN pg_trigger t ON t.tgrelid = member
 		WHERE t.tgfoid IN ('audit.capture()'::regprocedure, 'audit.flush()'::regprocedure,
 						   'audit.protect()'::regprocedure, 'audit.keep()'::regprocedure)
 			AND t.tgenabled = 'O'
@@ -1973,7 +1976,7 @@ BEGIN
 		reason := 'The columns that it changed do not exist any more.';
 	END IF;
 	IF reason IS NOT NULL THEN
-		RAISE EXCEPTION 'record % cannot be reverted', r.id
+		RAISE EXCEPTION 'record "%" cannot be reverted', r.id
 			USING ERRCODE = 'feature_not_supported', DETAIL = reason;
 	END IF;
 
@@ -2059,7 +2062,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 			MESSAGE = CASE WHEN record_id IS NOT NULL
-				THEN format('there is no record %s', record_id)
+				THEN format('record "%s" does not exist', record_id)
 				ELSE format('there is no record of request "%s"', request_id) END,
 			HINT = 'It may have expired; audit.objects and audit.requests show the ids.';
 	END IF;
@@ -2243,9 +2246,9 @@ GRANT USAGE ON SCHEMA audit TO audit_log_api;
  * An error in Kong's form; the keys without value are left out.
  */
 CREATE FUNCTION audit.api_error(code integer, name text, message text)
-RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT '{' || coalesce('"code":' || $1 || ',"name":' || to_json($2) || ',', '')
 		|| '"message":' || to_json($3) || '}'
@@ -2262,9 +2265,9 @@ COMMENT ON FUNCTION audit.api_error(integer, text, text) IS
  * is a bound on the primary key.
  */
 CREATE FUNCTION audit.api_first_id(epoch numeric)
-RETURNS uuid
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
+	RETURNS uuid
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT (lpad(to_hex((greatest(least(epoch, 281474976710), 0) * 1000)::bigint),
 				 12, '0') || '00000000000000000000')::uuid
@@ -2279,9 +2282,9 @@ COMMENT ON FUNCTION audit.api_first_id(numeric) IS
  * YYYY-MM-DDTHH:MM:SSZ.  Null when it is neither.
  */
 CREATE FUNCTION audit.api_epoch(value text)
-RETURNS numeric
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
+	RETURNS numeric
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	part text[];
@@ -2326,8 +2329,8 @@ CREATE FUNCTION audit.api_page(
 	size text, "offset" text, before text, after text, count text, mark text,
 	OUT error text, OUT rows integer, OUT upper uuid, OUT lower uuid,
 	OUT newest uuid, OUT total bigint, OUT counted bigint, OUT hash integer)
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	bound numeric;
@@ -2408,9 +2411,9 @@ COMMENT ON FUNCTION audit.api_page(text, text, text, text, text, text) IS
 CREATE FUNCTION audit.api_rest(
 	more boolean, total bigint, counted boolean, last uuid, newest uuid,
 	hash integer, self text)
-RETURNS text
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
+	RETURNS text
+	LANGUAGE plpgsql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	token text;
@@ -2437,9 +2440,9 @@ COMMENT ON FUNCTION audit.api_rest(boolean, bigint, boolean, uuid, uuid,
  * statement, which a stable function may not run.
  */
 CREATE FUNCTION audit.api_estimate(query text)
-RETURNS bigint
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
+	RETURNS bigint
+	LANGUAGE plpgsql VOLATILE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	plan json;
@@ -2464,8 +2467,8 @@ CREATE FUNCTION audit.api_filter(
 	dao_name text, entity_key text, operation text, method text,
 	status_is text, hide text,
 	OUT error text, OUT filter text)
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	objects boolean := stream = 'objects';
@@ -2533,11 +2536,11 @@ CREATE FUNCTION audit.api_list(
 	dao_name text, entity_key text, operation text, method text,
 	status_is text, hide text, self text,
 	OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_sort = off
-SET jit = off
-SET plan_cache_mode = force_generic_plan
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	SET enable_sort = off
+	SET jit = off
+	SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	conditions record;
@@ -2652,8 +2655,8 @@ COMMENT ON FUNCTION audit.api_list(text, text, text, text, text, text, text,
 	'internal: GET /audit/objects and /audit/requests: a page of records';
 
 CREATE FUNCTION audit.api_object(id text, OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	status := 404;
@@ -2679,8 +2682,8 @@ COMMENT ON FUNCTION audit.api_object(text) IS
  */
 CREATE FUNCTION audit.api_request(
 	request_id text, OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	request text;
@@ -2725,8 +2728,8 @@ CREATE FUNCTION audit.api_histogram(
 	rbac_user_name text, workspace text, dao_name text, entity_key text,
 	operation text, method text, status_is text, hide text,
 	OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	until bigint := coalesce(audit.api_epoch(before),
@@ -2795,8 +2798,8 @@ COMMENT ON FUNCTION audit.api_histogram(text, text, text, text, text, text,
  * What the ledger says of the whole log.
  */
 CREATE FUNCTION audit.api_status(OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	status := 200;
@@ -2820,8 +2823,8 @@ COMMENT ON FUNCTION audit.api_status() IS
 CREATE FUNCTION audit.api_sealed(
 	record_id uuid, record_txid xid8, sealed pg_snapshot,
 	OUT ledger text, OUT leaf bigint)
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	place bigint;
@@ -2863,8 +2866,8 @@ COMMENT ON FUNCTION audit.api_sealed(uuid, xid8, pg_snapshot) IS
  */
 CREATE FUNCTION audit.api_verify(
 	ids text, OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	wanted uuid[];
@@ -2917,9 +2920,9 @@ CREATE FUNCTION audit.api_log(
 	request_id text, method text, path text, payload bytea, client_ip text,
 	user_agent text, waited_ms numeric, workspace text, rbac_user_id text,
 	rbac_user_name text, durable boolean, retried boolean, status integer)
-RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	RETURNS uuid
+	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF retried AND EXISTS (SELECT FROM audit.requests r
@@ -2954,9 +2957,9 @@ COMMENT ON FUNCTION audit.api_log(text, text, text, bytea, text, text,
 	'internal: writes the record of a request that the HTTP frontend handled';
 
 CREATE FUNCTION audit.api_outcome(request_id text)
-RETURNS integer
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	RETURNS integer
+	LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT r.status FROM audit.requests r WHERE r.request_id = $1
 	ORDER BY r.id DESC LIMIT 1
@@ -2982,8 +2985,8 @@ COMMENT ON FUNCTION audit.api_outcome(text) IS
 CREATE FUNCTION audit.api_relation(
 	name text, OUT relation regclass, OUT target text, OUT columns text[],
 	OUT settable text[], OUT key_columns text[], OUT key_types text[])
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	relation := to_regclass(name);
@@ -3019,9 +3022,9 @@ COMMENT ON FUNCTION audit.api_relation(text) IS
  * cannot be a key of that table.
  */
 CREATE FUNCTION audit.api_key(key text, types text[])
-RETURNS text[]
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
+	RETURNS text[]
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	part text[] := ARRAY[key];
@@ -3064,8 +3067,8 @@ CREATE FUNCTION audit.api_read_statement(
 	name text, key text, size text, "offset" text,
 	OUT status integer, OUT body text, OUT statement text,
 	OUT rows integer)
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	rel record;
@@ -3135,9 +3138,9 @@ COMMENT ON FUNCTION audit.api_read_statement(text, text, text, text) IS
 
 CREATE FUNCTION audit.api_rows(
 	entities text[], keys text[], rows integer, self text)
-RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
+	RETURNS text
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	token text;
@@ -3162,7 +3165,7 @@ COMMENT ON FUNCTION audit.api_rows(text[], text[], integer, text) IS
 CREATE FUNCTION audit.api_read(
 	name text, key text, size text, "offset" text, self text,
 	OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE
+	LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
 	plan record;
@@ -3208,8 +3211,8 @@ CREATE FUNCTION audit.api_write_statement(
 	vals text[],
 	OUT status integer, OUT body text, OUT entity json, OUT statements text[],
 	OUT statuses integer[])
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	rel record;
@@ -3325,9 +3328,9 @@ COMMENT ON FUNCTION audit.api_write_statement(text, text, text, text, text[],
 CREATE FUNCTION audit.api_begin(
 	request_id text, client_ip text, workspace text, rbac_user_id text,
 	rbac_user_name text)
-RETURNS text
-LANGUAGE sql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	RETURNS text
+	LANGUAGE sql VOLATILE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT audit.begin_request(
 		request_id => $1,
@@ -3349,7 +3352,7 @@ CREATE FUNCTION audit.api_write(
 	rbac_user_name text, durable boolean, retried boolean,
 	name text, key text, document text, names text[], vals text[],
 	OUT status integer, OUT body text)
-LANGUAGE plpgsql VOLATILE
+	LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
 	plan record;
@@ -3411,13 +3414,6 @@ GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
 	audit.log_request(text, text, integer, text, bytea, text, text, text,
 		numeric, text, text, text, text)
 	TO audit_log_owner;
-
-/* ------------------------------------------------------------------ dumps */
-
-SELECT pg_catalog.pg_extension_config_dump('audit.audit_objects', '');
-SELECT pg_catalog.pg_extension_config_dump('audit.audit_requests', '');
-SELECT pg_catalog.pg_extension_config_dump('audit.signing_keys', '');
-SELECT pg_catalog.pg_extension_config_dump('audit.tracking_rules', '');
 
 /* ---------------------------------------------------------------- ledger */
 
@@ -4061,52 +4057,58 @@ END;
 COMMENT ON FUNCTION audit.utf8_bytes(text) IS
 	'internal: the bytes of a text that are hashed';
 
+/*
+ * The two texts of a record that are hashed, as src/backend/leaf.c makes them:
+ * canonical JSON, so the keys are in order and all values are strings or null.
+ * Written out key by key, because what was sealed once must give the same text
+ * for ever: a column that is added later is not in it.
+ */
 CREATE VIEW audit.ledger_texts AS
 	SELECT 'objects' AS stream, o.id, o.txid, o.expire, o.salt,
 		'{"format":"1","id":"' || o.id || '","occurred_at":"'
 			|| audit.utc_text(o.occurred_at)
 			|| '","stream":"objects","txid":"' || o.txid || '"}' AS meta,
-			'{"application_name":' || audit.json_string(o.application_name::text)
-			|| ',"client_ip":' || audit.json_string(o.client_ip::text)
-			|| ',"dao_name":' || audit.json_string(o.dao_name::text)
-			|| ',"db_role":' || audit.json_string(o.db_role::text)
-			|| ',"db_user":' || audit.json_string(o.db_user::text)
+		'{"application_name":' || audit.json_string(o.application_name)
+			|| ',"client_ip":' || audit.json_string(o.client_ip)
+			|| ',"dao_name":' || audit.json_string(o.dao_name)
+			|| ',"db_role":' || audit.json_string(o.db_role)
+			|| ',"db_user":' || audit.json_string(o.db_user)
 			|| ',"entity":' || audit.json_string(o.entity::text)
-			|| ',"entity_key":' || audit.json_string(o.entity_key::text)
-			|| ',"key_id":' || audit.json_string(o.key_id::text)
+			|| ',"entity_key":' || audit.json_string(o.entity_key)
+			|| ',"key_id":' || audit.json_string(o.key_id)
 			|| ',"old_values":' || audit.json_string(o.old_values::text)
-			|| ',"operation":' || audit.json_string(o.operation::text)
-			|| ',"partition_name":' || audit.json_string(o.partition_name::text)
-			|| ',"rbac_user_id":' || audit.json_string(o.rbac_user_id::text)
-			|| ',"rbac_user_name":' || audit.json_string(o.rbac_user_name::text)
-			|| ',"removed_from_entity":' || audit.json_string(o.removed_from_entity::text)
-			|| ',"request_id":' || audit.json_string(o.request_id::text)
-			|| ',"request_source":' || audit.json_string(o.request_source::text)
-			|| ',"schema_name":' || audit.json_string(o.schema_name::text)
-			|| ',"signature":' || audit.json_string(o.signature::text)
-			|| ',"workspace":' || audit.json_string(o.workspace::text) || '}' AS data
+			|| ',"operation":' || audit.json_string(o.operation)
+			|| ',"partition_name":' || audit.json_string(o.partition_name)
+			|| ',"rbac_user_id":' || audit.json_string(o.rbac_user_id)
+			|| ',"rbac_user_name":' || audit.json_string(o.rbac_user_name)
+			|| ',"removed_from_entity":' || audit.json_string(o.removed_from_entity)
+			|| ',"request_id":' || audit.json_string(o.request_id)
+			|| ',"request_source":' || audit.json_string(o.request_source)
+			|| ',"schema_name":' || audit.json_string(o.schema_name)
+			|| ',"signature":' || audit.json_string(o.signature)
+			|| ',"workspace":' || audit.json_string(o.workspace) || '}' AS data
 	FROM audit.audit_objects o
 	UNION ALL
 	SELECT 'requests', r.id, r.txid, r.expire, r.salt,
 		'{"format":"1","id":"' || r.id || '","occurred_at":"'
 			|| audit.utc_text(r.occurred_at)
 			|| '","stream":"requests","txid":"' || r.txid || '"}',
-			'{"client_ip":' || audit.json_string(r.client_ip::text)
-			|| ',"db_user":' || audit.json_string(r.db_user::text)
+		'{"client_ip":' || audit.json_string(r.client_ip)
+			|| ',"db_user":' || audit.json_string(r.db_user)
 			|| ',"duration_ms":' || audit.json_string(r.duration_ms::text)
-			|| ',"key_id":' || audit.json_string(r.key_id::text)
-			|| ',"method":' || audit.json_string(r.method::text)
-			|| ',"path":' || audit.json_string(r.path::text)
-			|| ',"payload":' || audit.json_string(r.payload::text)
-			|| ',"rbac_user_id":' || audit.json_string(r.rbac_user_id::text)
-			|| ',"rbac_user_name":' || audit.json_string(r.rbac_user_name::text)
-			|| ',"removed_from_payload":' || audit.json_string(r.removed_from_payload::text)
-			|| ',"request_id":' || audit.json_string(r.request_id::text)
-			|| ',"request_source":' || audit.json_string(r.request_source::text)
-			|| ',"signature":' || audit.json_string(r.signature::text)
+			|| ',"key_id":' || audit.json_string(r.key_id)
+			|| ',"method":' || audit.json_string(r.method)
+			|| ',"path":' || audit.json_string(r.path)
+			|| ',"payload":' || audit.json_string(r.payload)
+			|| ',"rbac_user_id":' || audit.json_string(r.rbac_user_id)
+			|| ',"rbac_user_name":' || audit.json_string(r.rbac_user_name)
+			|| ',"removed_from_payload":' || audit.json_string(r.removed_from_payload)
+			|| ',"request_id":' || audit.json_string(r.request_id)
+			|| ',"request_source":' || audit.json_string(r.request_source)
+			|| ',"signature":' || audit.json_string(r.signature)
 			|| ',"status":' || audit.json_string(r.status::text)
-			|| ',"user_agent":' || audit.json_string(r.user_agent::text)
-			|| ',"workspace":' || audit.json_string(r.workspace::text) || '}'
+			|| ',"user_agent":' || audit.json_string(r.user_agent)
+			|| ',"workspace":' || audit.json_string(r.workspace) || '}'
 	FROM audit.audit_requests r;
 
 /* The leaves, one a row. */
@@ -4449,8 +4451,8 @@ COMMENT ON COLUMN audit.ledger_leaves.inner_hash IS 'hash of its content and sal
  */
 CREATE FUNCTION audit.api_export(
 	"from" text, size text, OUT status integer, OUT body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	page record;
@@ -4495,8 +4497,8 @@ COMMENT ON FUNCTION audit.api_export(text, text) IS
 
 CREATE FUNCTION audit.api_checkpoint(OUT status integer, OUT body text,
 									 OUT data bytea)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM audit.ledger_blocks) THEN
@@ -4515,8 +4517,8 @@ COMMENT ON FUNCTION audit.api_checkpoint() IS
 
 CREATE FUNCTION audit.api_proof(id text, OUT status integer, OUT body text,
 								OUT data bytea)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	status := 404;
@@ -4539,8 +4541,8 @@ COMMENT ON FUNCTION audit.api_proof(text) IS
 
 CREATE FUNCTION audit.api_tile(path text, OUT status integer, OUT body text,
 							   OUT data bytea)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	data := audit.tile(path);
@@ -4623,6 +4625,12 @@ COMMENT ON COLUMN audit.ledger_anchors.stamped_at IS 'time in the token';
 COMMENT ON COLUMN audit.ledger_anchors.added_at IS 'when it was added';
 COMMENT ON COLUMN audit.ledger_anchors.token IS 'TimeStampToken, in DER; it stamps origin, size and root of the checkpoint, each with a newline';
 
+/* ------------------------------------------------------------------ dumps */
+
+SELECT pg_catalog.pg_extension_config_dump('audit.audit_objects', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.audit_requests', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.signing_keys', '');
+SELECT pg_catalog.pg_extension_config_dump('audit.tracking_rules', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_generations', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_blocks', '');
 SELECT pg_catalog.pg_extension_config_dump('audit.ledger_bundles', '');

@@ -99,7 +99,7 @@ execute(HeapTuple row, TupleDesc tupdesc)
 	if (SPI_processed != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("record %s cannot be reverted",
+				 errmsg("record \"%s\" cannot be reverted",
 						SPI_getvalue(row, tupdesc, COLUMN_ID)),
 				 errdetail("Row %s of table \"%s\" has changed since.",
 						   SPI_getvalue(row, tupdesc, COLUMN_KEY),
