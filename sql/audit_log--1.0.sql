@@ -385,15 +385,15 @@ COMMENT ON FUNCTION audit.trigger_columns(text[], text) IS
  * Some columns of a table, and the generated ones that are computed from them,
  * by the table or a partition of it: they are hidden together.
  */
-CREATE FUNCTION audit.hidden_columns(target oid, names text[]) RETURNS text[]
+CREATE FUNCTION audit.hidden_columns(target regclass, names text[]) RETURNS text[]
 	LANGUAGE sql STABLE STRICT
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT names OPERATOR(pg_catalog.||) ARRAY(
 		SELECT DISTINCT g.attname::text COLLATE "C"
-		FROM (SELECT target AS relid
+		FROM (SELECT target::oid AS relid
 			  UNION
-			  SELECT p.relid FROM pg_catalog.pg_partition_tree(target::pg_catalog.regclass) AS p) AS m
+			  SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(target) AS p) AS m
 			JOIN pg_catalog.pg_attribute g ON g.attrelid = m.relid
 				AND g.attgenerated <> '' AND NOT g.attisdropped
 			JOIN pg_catalog.pg_attrdef e
@@ -407,8 +407,8 @@ BEGIN ATOMIC
 		WHERE a.attname::text = ANY (names) AND g.attname::text <> ALL (names)
 		ORDER BY 1);
 END;
-REVOKE ALL ON FUNCTION audit.hidden_columns(oid, text[]) FROM PUBLIC;
-COMMENT ON FUNCTION audit.hidden_columns(oid, text[]) IS
+REVOKE ALL ON FUNCTION audit.hidden_columns(regclass, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION audit.hidden_columns(regclass, text[]) IS
 	'internal: some columns of a table, and the generated ones that are computed from them';
 
 CREATE VIEW audit.tracked_tables AS
@@ -539,6 +539,10 @@ COMMENT ON FUNCTION audit.add_truncate_triggers(regclass, text, boolean) IS
 	'internal: gives a table and its partitions the trigger that records TRUNCATE';
 
 /*
+ * The server fires row triggers in the order of their names.  Ours begins with
+ * a character that comes before letters, so that a change is recorded before
+ * those that other triggers make on account of it, maybe to the same row.
+ *
  * A partitioned table's trigger is named after the table, with its schema: its
  * partitions get it under the same name, beside one that they may have had of
  * their own.  A name that is too long would be cut off.
@@ -550,11 +554,11 @@ CREATE FUNCTION audit.add_triggers(target regclass, exclude text[],
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name name := (SELECT CASE WHEN c.relkind <> 'p' THEN 'audit_log'
-							  WHEN octet_length(l.long) > 63 THEN 'audit_log_of_' || md5(l.long)
+	name name := (SELECT CASE WHEN c.relkind <> 'p' THEN '_audit_log'
+							  WHEN octet_length(l.long) > 63 THEN '_audit_log_of_' || md5(l.long)
 							  ELSE l.long END
 				  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
-					LATERAL (SELECT 'audit_log_of_' || n.nspname || '.' || c.relname) AS l (long)
+					LATERAL (SELECT '_audit_log_of_' || n.nspname || '.' || c.relname) AS l (long)
 				  WHERE c.oid = target);
 	args text[] := '{}';
 	options text;
@@ -1025,15 +1029,15 @@ BEGIN
 				USING ERRCODE = 'feature_not_supported',
 					HINT = 'audit.disable() stops recording the table, and leaves a record.';
 		END IF;
-		IF NOT starts_with(trigger::text, 'audit_log') THEN
-			RAISE EXCEPTION 'name of trigger "%" of table "%.%" must begin with "audit_log"',
+		IF trigger !~ '^_?audit_log' THEN
+			RAISE EXCEPTION 'name of trigger "%" of table "%.%" must begin with "_audit_log"',
 				trigger, schema_name, table_name
 				USING ERRCODE = 'invalid_name',
 					HINT = 'Create it with audit.enable().';
 		END IF;
 	END IF;
 	/* A second one may record in the place of the first, and less. */
-	IF starts_with(trigger::text, 'audit_log')
+	IF trigger ~ '^_?audit_log'
 		AND (details[1] = 'REPLACE TRIGGER'
 			 OR (SELECT count(*) > 1 FROM pg_trigger t
 				 WHERE t.tgrelid = target AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
@@ -1289,7 +1293,7 @@ BEGIN
 				AND whole.address_names[1] = t.address_names[1]
 				AND whole.address_names[2] = t.address_names[2]
 		WHERE t.object_type = 'trigger' AND NOT t.is_temporary
-			AND starts_with(t.address_names[3], 'audit_log')
+			AND t.address_names[3] ~ '^_?audit_log'
 			/* Unless the extension goes, and its tables with it. */
 			AND (t.address_names[1] <> 'audit'
 				 OR to_regclass('audit.audit_objects') IS NOT NULL)
@@ -2112,7 +2116,7 @@ GRANT EXECUTE ON FUNCTION audit.recorded_as(regclass),
 GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
 	audit.record(audit.requests), audit.verify(json), audit.trigger_args(oid),
 	audit.trigger_option(text[], text), audit.trigger_columns(text[], text),
-	audit.hidden_columns(oid, text[])
+	audit.hidden_columns(regclass, text[])
 	TO audit_log_reader;
 
 /* --------------------------------------------------------------- comments */

@@ -19,19 +19,19 @@ CREATE TABLE other (id int);
 SELECT audit.enable('t', exclude => '{b}');
 
 -- Triggers of a tracked table
-BEGIN; DROP TRIGGER audit_log ON t; TABLE ddl; ROLLBACK;
+BEGIN; DROP TRIGGER _audit_log ON t; TABLE ddl; ROLLBACK;
 BEGIN; DROP TRIGGER audit_log_truncate ON t; TABLE ddl; ROLLBACK;
 BEGIN; SELECT audit.disable('t'); TABLE ddl; ROLLBACK;
-BEGIN; ALTER TABLE t DISABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t DISABLE TRIGGER _audit_log; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t DISABLE TRIGGER ALL; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t DISABLE TRIGGER USER; TABLE ddl; ROLLBACK;
-BEGIN; ALTER TABLE t ENABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
-BEGIN; ALTER TABLE t ENABLE REPLICA TRIGGER audit_log; TABLE ddl; ROLLBACK;
-BEGIN; ALTER TABLE t ENABLE ALWAYS TRIGGER audit_log, ENABLE ALWAYS TRIGGER audit_log_truncate; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ENABLE TRIGGER _audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ENABLE REPLICA TRIGGER _audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ENABLE ALWAYS TRIGGER _audit_log, ENABLE ALWAYS TRIGGER audit_log_truncate; TABLE ddl; ROLLBACK;
 -- what strengthens does not cover what weakens beside it
-BEGIN; ALTER TABLE t ENABLE ALWAYS TRIGGER audit_log_truncate, DISABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
-BEGIN; ALTER TABLE t DISABLE TRIGGER audit_log, ENABLE ALWAYS TRIGGER audit_log_truncate; TABLE ddl; ROLLBACK;
-BEGIN; ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0), DISABLE TRIGGER audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ENABLE ALWAYS TRIGGER audit_log_truncate, DISABLE TRIGGER _audit_log; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t DISABLE TRIGGER _audit_log, ENABLE ALWAYS TRIGGER audit_log_truncate; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0), DISABLE TRIGGER _audit_log; TABLE ddl; ROLLBACK;
 -- what is enabled again fires always, as it did before, unless it is not to
 CREATE TABLE quiet (id int PRIMARY KEY);
 SELECT audit.enable('quiet', record_applied => false);
@@ -47,11 +47,11 @@ BEGIN; ALTER TABLE whole DISABLE TRIGGER ALL; ALTER TABLE whole ENABLE TRIGGER A
 BEGIN; ALTER TABLE whole_1 ENABLE TRIGGER ALL; ALTER TABLE audit.audit_objects ENABLE TRIGGER ALL; ALTER TABLE audit.ledger_blocks ENABLE TRIGGER USER; TABLE weak; ROLLBACK;
 DROP VIEW weak; DROP TABLE quiet, whole;
 -- a trigger under another name could be dropped unseen
-ALTER TRIGGER audit_log ON t RENAME TO innocent;
+ALTER TRIGGER _audit_log ON t RENAME TO innocent;
 -- replaced by a weaker one, or by one that does something else
-BEGIN; CREATE OR REPLACE TRIGGER audit_log AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION audit.capture('skip_unchanged'); TABLE ddl; ROLLBACK;
+BEGIN; CREATE OR REPLACE TRIGGER _audit_log AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION audit.capture('skip_unchanged'); TABLE ddl; ROLLBACK;
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-BEGIN; CREATE OR REPLACE TRIGGER audit_log AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); TABLE ddl; ROLLBACK;
+BEGIN; CREATE OR REPLACE TRIGGER _audit_log AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); TABLE ddl; ROLLBACK;
 BEGIN; CREATE TRIGGER mine AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); ALTER TRIGGER mine ON t RENAME TO yours; DROP TRIGGER yours ON t; TABLE ddl; ROLLBACK;
 -- one that somebody made is known by its name too, and leaves a record beside another
 CREATE TRIGGER innocent AFTER INSERT OR UPDATE OR DELETE ON other FOR EACH ROW EXECUTE FUNCTION audit.capture();

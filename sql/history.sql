@@ -279,6 +279,50 @@ CREATE TABLE shaped (gross int PRIMARY KEY);
 SELECT audit.enable('shaped');
 SELECT * FROM audit.as_of(NULL::shaped, :'before');
 
+-- What a trigger changes on account of a change comes after it, in the same row
+-- and in others of the statement.
+CREATE TABLE stock (id int PRIMARY KEY, n int, version int DEFAULT 0, neighbour int);
+CREATE FUNCTION bump() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+	IF pg_trigger_depth() = 1 THEN UPDATE stock SET version = version + 1 WHERE id IN (new.id, new.neighbour); END IF;
+	RETURN NULL;
+END$$;
+CREATE TRIGGER a_bump AFTER UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION bump();
+SELECT audit.enable('stock');
+INSERT INTO stock VALUES (1, 10, 0, 2), (2, 20, 0, NULL);
+SELECT clock_timestamp() AS before \gset
+BEGIN;
+SET LOCAL audit.request_id = 'bumped';
+UPDATE stock SET n = n + 1;
+COMMIT;
+SELECT entity_key, entity ->> 'version' AS version, old_values FROM audit.objects WHERE request_id = 'bumped' ORDER BY id;
+SELECT * FROM audit.as_of(NULL::stock, :'before') ORDER BY id;
+SELECT audit.revert('bumped');
+SELECT id, n FROM stock ORDER BY id;
+
+-- Foreign keys are judged when all is written.
+CREATE TABLE makers (id int PRIMARY KEY);
+CREATE TABLE goods (id int PRIMARY KEY, maker int REFERENCES makers ON DELETE CASCADE ON UPDATE CASCADE,
+	like_maker int REFERENCES makers ON DELETE SET NULL, like_good int REFERENCES goods);
+SELECT audit.enable('makers'), audit.enable('goods');
+INSERT INTO makers VALUES (1), (2), (3);
+INSERT INTO goods VALUES (1, 1, 3, 2), (2, 1, NULL, 1), (3, 2, NULL, NULL), (4, 3, 2, NULL);
+BEGIN;
+SET LOCAL audit.request_id = 'cascade';
+DELETE FROM makers WHERE id < 3;
+COMMIT;
+SELECT operation, dao_name, entity_key, old_values FROM audit.objects WHERE request_id = 'cascade' ORDER BY id;
+BEGIN;
+SET LOCAL audit.request_id = 'renumber';
+UPDATE makers SET id = id + 10;
+COMMIT;
+SELECT audit.revert('renumber'), audit.revert('cascade');
+TABLE makers ORDER BY id;
+TABLE goods ORDER BY id;
+DELETE FROM goods;
+DELETE FROM makers WHERE id = 1;
+SELECT operation, refused(id) FROM audit.objects WHERE dao_name = 'goods' AND operation = 'delete' AND entity_key = '2' ORDER BY id DESC LIMIT 1;
+TABLE goods;
+
 -- Without a key there is a record of each change, but no history of a row.
 INSERT INTO unkeyed VALUES (1);
 SELECT audit.enable('unkeyed');
@@ -306,4 +350,5 @@ SELECT o.operation, d.* FROM audit.objects o, audit.diff(o.id) d WHERE dao_name 
 SELECT count(*) FROM audit.diff('00000000-0000-7000-8000-000000000000');
 
 DROP FUNCTION refused;
-DROP TABLE accounts, lines, unkeyed, vaults, citizens, passes, sales, shaped;
+DROP TABLE accounts, lines, unkeyed, vaults, citizens, passes, sales, shaped, stock, goods, makers;
+DROP FUNCTION bump;

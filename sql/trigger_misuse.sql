@@ -111,7 +111,7 @@ SELECT entity FROM audit.objects WHERE dao_name = 'twice' AND operation = 'creat
 CREATE TABLE parent (a int, b text);
 CREATE TABLE child () INHERITS (parent);
 SELECT audit.enable('parent', mask => '{b}');
-DROP TRIGGER audit_log ON child;
+DROP TRIGGER _audit_log ON child;
 CREATE TRIGGER audit_log_x AFTER INSERT OR UPDATE OR DELETE ON child FOR EACH ROW EXECUTE FUNCTION audit.capture('mask={');
 ALTER TABLE parent RENAME COLUMN b TO c;
 SELECT table_name, mask, problem FROM audit.tracked_tables WHERE table_name IN ('parent', 'child') ORDER BY 1;

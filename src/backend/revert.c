@@ -6,11 +6,17 @@
  * The log is read with the rights of the function's owner, so that EXECUTE on
  * the function is all that its caller needs of us.  What is written is written
  * with the caller's own rights, and recorded as theirs.
+ *
+ * AFTER triggers fire once everything is written, as if it were one statement:
+ * foreign keys are judged by what is there then, whichever row came first, and
+ * no trigger of the user changes a row whose earlier state is still to come.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_proc.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -80,6 +86,7 @@ execute(HeapTuple row, TupleDesc tupdesc)
 	Datum		values[PARAMETERS];
 	char		nulls[PARAMETERS];
 	char	   *statement = SPI_getvalue(row, tupdesc, COLUMN_STATEMENT);
+	SPIPlanPtr	plan;
 	int			result;
 
 	if (statement == NULL)
@@ -91,8 +98,12 @@ execute(HeapTuple row, TupleDesc tupdesc)
 		values[i] = SPI_getbinval(row, tupdesc, COLUMN_KNOWN + i, &isnull);
 		nulls[i] = isnull ? 'n' : ' ';
 	}
-	result = SPI_execute_with_args(statement, PARAMETERS, types, values, nulls,
-								   false, 0);
+	plan = SPI_prepare(statement, PARAMETERS, types);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare to revert a record: %s",
+			 SPI_result_code_string(SPI_result));
+	result = SPI_execute_snapshot(plan, values, nulls, InvalidSnapshot,
+								  InvalidSnapshot, false, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not revert a record: %s",
 			 SPI_result_code_string(result));
@@ -105,6 +116,7 @@ execute(HeapTuple row, TupleDesc tupdesc)
 						   SPI_getvalue(row, tupdesc, COLUMN_KEY),
 						   SPI_getvalue(row, tupdesc, COLUMN_TARGET)),
 				 errhint("Revert the later records first.")));
+	SPI_freeplan(plan);
 }
 
 /* Undoes one record, or those that request_id names; returns their number. */
@@ -112,14 +124,21 @@ static int64
 revert(Oid function, Datum record_id, Datum request_id)
 {
 	SPITupleTable *rows;
+	EState	   *estate;
 	int64		count;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	rows = read_statements(function, record_id, request_id);
 	count = rows->numvals;
+	estate = CreateExecutorState();
+	AfterTriggerBeginQuery();
 	for (int64 i = 0; i < count; i++)
 		execute(rows->vals[i], rows->tupdesc);
+	AfterTriggerEndQuery(estate);
+	ExecCloseResultRelations(estate);
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	FreeExecutorState(estate);
 	SPI_finish();
 	return count;
 }

@@ -178,13 +178,13 @@ hides('a search path', 'app', q{SET search_path = ''; SET default_tablespace = '
 hides('a temporary table of the same name', 'app', 'CREATE TEMP TABLE things (id text);');
 
 # Triggers belong to the owner of a table; that is recorded.
-is(as_error('app', 'ALTER TABLE shop.things DISABLE TRIGGER audit_log'), '42501', 'a writer cannot disable a capture trigger');
-is(as_error('app', 'DROP TRIGGER audit_log ON shop.things'), '42501', '... or drop it');
+is(as_error('app', 'ALTER TABLE shop.things DISABLE TRIGGER _audit_log'), '42501', 'a writer cannot disable a capture trigger');
+is(as_error('app', 'DROP TRIGGER _audit_log ON shop.things'), '42501', '... or drop it');
 is(as_error('owner', 'ALTER EVENT TRIGGER audit_log_ddl_command_end DISABLE') =~ /42501|42704/, 1, 'an owner cannot disable the event triggers');
-is(as('owner', 'ALTER TABLE shop.things DISABLE TRIGGER audit_log'), '', 'an owner can disable the capture trigger');
+is(as('owner', 'ALTER TABLE shop.things DISABLE TRIGGER _audit_log'), '', 'an owner can disable the capture trigger');
 like(sql(q{SELECT entity FROM audit.objects WHERE operation = 'ddl' AND db_user = 'owner' ORDER BY id DESC LIMIT 1}),
 	qr/DISABLE TRIGGER/, '... and that is recorded');
-as('owner', 'ALTER TABLE shop.things ENABLE ALWAYS TRIGGER audit_log');
+as('owner', 'ALTER TABLE shop.things ENABLE ALWAYS TRIGGER _audit_log');
 is(as_error('owner', q{CREATE TABLE shop.own (id int); CREATE TRIGGER t AFTER INSERT ON shop.own FOR EACH ROW EXECUTE FUNCTION audit.capture()}),
 	'42501', 'only those who may call audit.capture() make capture triggers');
 is(as_error('owner', q{SELECT audit.disable('shop.things')}), '42501', 'audit.disable() is not for everybody');

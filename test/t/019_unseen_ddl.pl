@@ -35,7 +35,7 @@ news();
 $node->stop;
 my ($out, $err) = ('', '');
 IPC::Run::run([ $node->config_data('--bindir') . '/postgres', '--single', '-D', $node->data_dir, $db ],
-	'<', \qq{ALTER TABLE t DISABLE TRIGGER audit_log\nINSERT INTO t VALUES (1)\nSET audit.enabled = off\nDROP TABLE u\n}, '>', \$out, '2>', \$err);
+	'<', \qq{ALTER TABLE t DISABLE TRIGGER _audit_log\nINSERT INTO t VALUES (1)\nSET audit.enabled = off\nDROP TABLE u\n}, '>', \$out, '2>', \$err);
 is($?, 0, 'a session in single-user mode') or diag "$out$err";
 $node->start;
 is(news(), 'ALTER TABLE t event_triggers', 'a trigger disabled there leaves a record');
@@ -54,7 +54,7 @@ SKIP:
 	}
 
 	is(off('DROP TABLE s.v, "U"'), 'DROP TABLE s.v, "U" event_triggers', 'a tracked table is dropped');
-	is(off('DROP TRIGGER audit_log ON t'), 'DROP TRIGGER t.audit_log event_triggers', 'a trigger is dropped');
+	is(off('DROP TRIGGER _audit_log ON t'), 'DROP TRIGGER t._audit_log event_triggers', 'a trigger is dropped');
 	is(off('ALTER TRIGGER audit_log_truncate ON t RENAME TO x'), 'ALTER TRIGGER t event_triggers', 'one is renamed');
 	is(off('DROP SCHEMA s'), 'DROP SCHEMA s event_triggers', 'a schema is dropped');
 	is(off('CREATE TABLE w AS SELECT 1 AS id'), 'CREATE TABLE AS w event_triggers', 'a table is made that nothing tracks');

@@ -141,7 +141,7 @@ against($older, $lost, 'checkpoint', '... also when it has grown past it');
 # A capture trigger that was disabled in the catalog, out of sight of every hook
 $node->safe_psql($db, q{SELECT audit.record_coverage(); SELECT audit.seal();});
 $node->safe_psql($db, q{
-	UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = 'audit_log' AND tgrelid = 'things'::regclass;
+	UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = '_audit_log' AND tgrelid = 'things'::regclass;
 	SELECT audit.record_coverage(); SELECT audit.seal();});
 is($node->safe_psql($db, q{SELECT count(DISTINCT entity -> 'tables' ->> 0) FROM audit.objects WHERE entity_key = 'coverage'}),
 	'2', 'a trigger disabled in the catalog shows in the next record of coverage');
