@@ -154,6 +154,18 @@ al_respond_is_transient(const PGresult *result)
 	return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
 }
 
+/* Is the request about that stream, for which the filter is read at all? */
+static bool
+is_about(const AlRequest *request, const char *stream)
+{
+	const char *asked = al_uri_param(&request->params, "stream");
+
+	if (request->work == AL_WORK_HISTOGRAM)
+		return strcmp(asked ? asked : "objects", stream) == 0;
+	return (request->work == AL_WORK_LIST_OBJECTS) ==
+		(strcmp(stream, "objects") == 0);
+}
+
 /*
  * A list took too long: what of it no index serves, and what helps.  The walk
  * ends at a full page, so it is values that are rare which make it long.
@@ -161,21 +173,30 @@ al_respond_is_transient(const PGresult *result)
 static void
 explain_slow_list(const AlRequest *request, char *message, size_t size)
 {
-	static const char *const walked[] = {
-		"dao_name", "operation", "method", "status", "rbac_user_name",
-		"workspace", "hide"
+	static const struct
+	{
+		const char *name;
+		const char *stream;		/* NULL: both */
+	}			walked[] = {
+		{"dao_name", "objects"}, {"operation", "objects"},
+		{"method", "requests"}, {"status", "requests"},
+		{"hide", "requests"}, {"rbac_user_name", NULL}, {"workspace", NULL}
 	};
+	const char *count = al_uri_param(&request->params, "count");
+	bool		counts = request->work != AL_WORK_HISTOGRAM &&
+		(count == NULL || strcmp(count, "exact") == 0);
 	char		list[128] = "";
 
 	for (size_t i = 0; i < sizeof(walked) / sizeof(walked[0]); i++)
-		if (al_uri_param(&request->params, walked[i]))
+		if (al_uri_param(&request->params, walked[i].name) &&
+			(walked[i].stream == NULL || is_about(request, walked[i].stream)))
 			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
-					 list[0] ? ", " : "", walked[i]);
+					 list[0] ? ", " : "", walked[i].name);
 	snprintf(message, size,
-			 "The statement took too long%s%s; narrow it with after and before%s",
+			 "The statement took too long%s%s; narrow it with after and before%s%s",
 			 list[0] ? ": no index serves " : "", list,
-			 request->work == AL_WORK_HISTOGRAM ? "" :
-			 ", or ask for count=none");
+			 counts ? ", or ask for count=none" : "",
+			 list[0] ? ", or have an index added" : "");
 }
 
 /* The answer to a statement that failed; NULL: the database is away. */

@@ -299,6 +299,12 @@ my $last = blocks("'100', '$deep->{offset}', NULL, NULL, 'none', $nulls, '/?'");
 cmp_ok($last, '<', $first + 100, "page 150 reads about as many blocks ($last) as page 1 ($first)");
 my $by_key = blocks("'100', NULL, NULL, NULL, 'none', NULL, NULL, NULL, NULL, '110000', NULL, NULL, NULL, NULL, '/?'");
 cmp_ok($by_key, '<', 400, "a key is found through its index ($by_key blocks)");
+my @rare = ("'100', NULL, NULL, NULL, 'none', NULL, NULL, NULL, 'nothing', NULL, NULL, NULL, NULL, NULL, '/?'");
+my $walked = blocks(@rare);
+$node->safe_psql($db, 'CREATE INDEX of_mine ON audit.audit_objects (dao_name, id)');
+my $looked_up = blocks(@rare);
+cmp_ok($looked_up, '<', $walked / 2, "a value that is in no record walks the log, unless somebody adds an index for it ($walked blocks, $looked_up)");
+$node->safe_psql($db, 'DROP INDEX audit.of_mine');
 my $by_request = blocks("'100', NULL, NULL, NULL, 'none', '$id', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '/?'");
 cmp_ok($by_request, '<', 400, "a request is found through its index ($by_request blocks)");
 

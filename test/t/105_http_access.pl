@@ -148,10 +148,17 @@ unlike(slurp_file($web->{log}) . slurp_file("$web->{log}.access") . slurp_file($
 
 my $lock = $node->background_psql($db, on_error_stop => 1);
 $lock->query_safe('BEGIN; LOCK TABLE audit.audit_objects IN ACCESS EXCLUSIVE MODE;');
-$answer = $web->get('/audit/objects?dao_name=x&workspace=y&entity_key=z', bearer('the-secret-of-bob'));
-is("$answer->{status} $answer->{content}",
-	'504 {"message":"The statement took too long: no index serves dao_name, workspace; narrow it with after and before, or ask for count=none"}',
-	'a walk that takes too long ends, and says why');
+my $narrow = 'narrow it with after and before';
+for (
+	[ 'objects?dao_name=x&workspace=y&entity_key=z', ": no index serves dao_name, workspace; $narrow, or ask for count=none, or have an index added" ],
+	[ 'objects?operation=create&status=200&count=none', ": no index serves operation; $narrow, or have an index added" ],
+	[ 'objects', "; $narrow, or ask for count=none" ],
+	[ 'histogram?dao_name=x&method=GET', ": no index serves dao_name; $narrow, or have an index added" ])
+{
+	my ($path, $why) = @$_;
+	$answer = $web->get("/audit/$path", bearer('the-secret-of-bob'));
+	is("$answer->{status} $answer->{content}", qq(504 {"message":"The statement took too long$why"}), "$path takes too long, and says why");
+}
 is(join(' ', map { $_->{status} } $web->records($db, $answer->{id})), '504', 'it has its record');
 like($web->get('/audit/histogram', bearer('the-secret-of-bob'))->{content}, qr/too long; narrow it with after and before"/, 'so does a histogram');
 $lock->query_safe('COMMIT');
