@@ -179,7 +179,7 @@ queue_flush(void)
 	if (trigger == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("trigger \"%s\" of table audit.audit_objects is missing",
+				 errmsg("trigger \"%s\" of table \"audit.audit_objects\" is missing",
 						FLUSH_TRIGGER),
 				 errhint("Run DROP EXTENSION and CREATE EXTENSION, or create the trigger again as the install script does.")));
 	MemSet(&triggers, 0, sizeof(triggers));
@@ -345,7 +345,7 @@ on_xact_event(XactEvent event, void *arg)
 				ereport(ERROR,
 						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						 errmsg("audit records of this transaction were not written"),
-						 errhint("The trigger \"%s\" of table audit.audit_objects must be enabled ALWAYS.",
+						 errhint("The trigger \"%s\" of table \"audit.audit_objects\" must be enabled ALWAYS.",
 								 FLUSH_TRIGGER)));
 			break;
 		case XACT_EVENT_ABORT:

@@ -14,6 +14,7 @@
 #include "core/redact.h"
 
 #include "exclude.h"
+#include "glue.h"
 #include "guc.h"
 #include "utf8.h"
 
@@ -183,6 +184,25 @@ mentions_own_spelling(const char *text, int len)
 	return false;
 }
 
+/* Takes excluded keys out of a body, whichever kind of text it is. */
+static AlStatus
+redact_body(bool any_bytes, const char *body, size_t len, AlBuf *left,
+			AlBuf *names, bool *changed, BodyKind *kind)
+{
+	AlStatus	status = al_redact_json_at(rules, NULL, 0, any_bytes, body,
+										   len, left, names, changed, NULL);
+
+	if (status == AL_INVALID)
+		status = al_redact_multipart(rules, body, len, left, names, changed,
+									 NULL);
+	if (status == AL_INVALID)
+	{
+		*kind = BODY_FORM;
+		status = al_redact_form(rules, body, len, left, names, changed, NULL);
+	}
+	return status;
+}
+
 /*
  * Takes excluded keys out of the text that starts at "start" of "out", and
  * adds their names to "removed".  "column" is the column that holds the JSON,
@@ -204,7 +224,6 @@ redact(StringInfo out, int start, bool raw, const char *column,
 	bool		changed = false;
 	BodyKind	kind = BODY_CLEAN;
 	AlStatus	status;
-	AlError		error = {{0}};
 
 	prepare_rules();
 	if (al_redact_rules_count(rules) == 0)
@@ -226,26 +245,12 @@ redact(StringInfo out, int start, bool raw, const char *column,
 	{
 		column = as_utf8(column);
 		status = al_redact_json_at(rules, column, strlen(column), odd, utf8,
-								   len, &left, &names, &changed, &error);
+								   len, &left, &names, &changed, NULL);
 	}
 	else
-	{
-		status = al_redact_json_at(rules, NULL, 0, odd, utf8, len, &left,
-								   &names, &changed, &error);
-		if (status == AL_INVALID)
-			status = al_redact_multipart(rules, utf8, len, &left, &names,
-										 &changed, &error);
-		if (status == AL_INVALID)
-		{
-			kind = BODY_FORM;
-			status = al_redact_form(rules, utf8, len, &left, &names, &changed,
-									&error);
-		}
-	}
+		status = redact_body(odd, utf8, len, &left, &names, &changed, &kind);
 	if (status == AL_NO_MEMORY || left.failed || names.failed)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		al_glue_no_memory();
 	if (status == AL_OK && changed)
 	{
 		replace_from(out, start, &left, utf8 != text);
@@ -294,9 +299,7 @@ is_suspect(const StringInfoData *payload, bool raw, StringInfo removed)
 	}
 	status = al_redact_suspect(rules, utf8, len, &names, &suspect, NULL);
 	if (status != AL_OK || names.failed)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		al_glue_no_memory();
 	if (suspect)
 		add_names(removed, &names);
 	al_buf_free(&names);

@@ -64,7 +64,7 @@ begin_expiry_scan(ExpiryScan *walk, AlStream stream)
 		al_tables_close(walk->rel);
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table audit.%s has no usable index on expire",
+				 errmsg("table \"audit.%s\" has no usable index on column \"expire\"",
 						al_tables[stream].name),
 				 errhint("Expired records are found by a valid b-tree index on (expire) WHERE expire IS NOT NULL; create it again.")));
 	}

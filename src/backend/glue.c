@@ -12,19 +12,27 @@
 #include "compat.h"
 #include "glue.h"
 
+/* Memory that src/core asked for, or that malloc() is to give, is not there. */
+void
+al_glue_no_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of memory")));
+}
+
 /* Turns what src/core reports into an error; err may be NULL. */
 void
 al_glue_check(AlStatus status, const AlError *err)
 {
 	if (status == AL_OK)
 		return;
+	if (status == AL_NO_MEMORY)
+		al_glue_no_memory();
 	ereport(ERROR,
-			(errcode(status == AL_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
-					 status == AL_FAILED ? ERRCODE_EXTERNAL_ROUTINE_EXCEPTION :
+			(errcode(status == AL_FAILED ? ERRCODE_EXTERNAL_ROUTINE_EXCEPTION :
 					 ERRCODE_DATA_CORRUPTED),
-			 errmsg("ledger: %s",
-					err && err->reason[0] ? err->reason :
-					status == AL_NO_MEMORY ? "out of memory" :
+			 errmsg("ledger: %s", err && err->reason[0] ? err->reason :
 					"could not compute a digest")));
 }
 

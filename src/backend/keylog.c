@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "glue.h"
 #include "keylog.h"
 #include "store.h"
 
@@ -135,9 +136,7 @@ al_keylog_note(const AlPublicKey *key)
 
 		al_crypto_export_public_pem(key, &pem);
 		if (pem.failed)
-			ereport(ERROR,
-					(errcode(ERRCODE_OUT_OF_MEMORY),
-					 errmsg("out of memory")));
+			al_glue_no_memory();
 		values[AL_SIGNING_KEY_ID - 1] = CStringGetTextDatum(id);
 		values[AL_SIGNING_KEY_ALGORITHM - 1] =
 			CStringGetTextDatum("RSASSA-PKCS1-v1_5 with SHA-256");

@@ -206,7 +206,7 @@ sweep(AlStream stream, Progress *p)
 	if (result.exhausted)
 		p->swept = DT_NOBEGIN;
 	else
-		p->swept = result.position == p->swept ? p->swept + 1 : result.position;
+		p->swept = Max(result.position, p->swept + 1);
 }
 
 /* Finds its place again, after a while in which others may have gone on. */

@@ -29,6 +29,7 @@
 
 #include "core/canon.h"
 
+#include "glue.h"
 #include "ids.h"
 #include "isotime.h"
 #include "keylog.h"
@@ -184,9 +185,8 @@ print_scalar(StringInfo out, FieldKind kind, Datum value)
 								   pg_lltoa(DatumGetInt64(value), digits));
 			break;
 		case FIELD_NUMERIC:
-			appendStringInfoString(out,
-								   DatumGetCString(DirectFunctionCall1(numeric_out,
-																	   value)));
+			value = DirectFunctionCall1(numeric_out, value);
+			appendStringInfoString(out, DatumGetCString(value));
 			break;
 		case FIELD_TIME:
 			print_time(out, DatumGetTimestampTz(value));
@@ -274,9 +274,7 @@ al_record_canonical(AlBuf *out, const char *json, int len, bool strict)
 	if (status == AL_OK && !out->failed)
 		return;
 	if (status == AL_OK || status == AL_NO_MEMORY)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		al_glue_no_memory();
 	ereport(ERROR,
 			(errcode(status == AL_UNSUPPORTED ?
 					 ERRCODE_FEATURE_NOT_SUPPORTED :
@@ -305,8 +303,12 @@ sort_fields(AlStream stream, uint8 *order)
 
 		if (!is_signed(&fields[i]))
 			continue;
-		for (; at > 0 && strcmp(fields[order[at - 1]].name, fields[i].name) > 0; at--)
+		while (at > 0 &&
+			   strcmp(fields[order[at - 1]].name, fields[i].name) > 0)
+		{
 			order[at] = order[at - 1];
+			at--;
+		}
 		order[at] = i;
 		n++;
 	}

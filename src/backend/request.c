@@ -54,11 +54,11 @@ check_request(const AlRequest *request)
 	if (request->duration_ms != (Datum) 0)
 	{
 		Numeric		duration = DatumGetNumeric(request->duration_ms);
+		Datum		zero = NumericGetDatum(int64_to_numeric(0));
 
 		if (numeric_is_nan(duration) || numeric_is_inf(duration) ||
 			DatumGetBool(DirectFunctionCall2(numeric_lt, request->duration_ms,
-											 DirectFunctionCall1(int4_numeric,
-																 Int32GetDatum(0)))))
+											 zero)))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("duration of a request must be a finite number of milliseconds, not negative")));

@@ -39,8 +39,7 @@ al_signing_hold(AlKey *key)
 	if (callback == NULL)
 	{
 		al_crypto_free_key(key);
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		al_glue_no_memory();
 	}
 	callback->func = drop_key;
 	callback->arg = key;

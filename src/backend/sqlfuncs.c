@@ -95,7 +95,7 @@ audit_log_flush(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" must be fired AFTER a statement",
 						trigdata->tg_trigger->tgname),
-				 errhint("It belongs to table audit.audit_objects only.")));
+				 errhint("It belongs to table \"audit.audit_objects\" only.")));
 	al_batch_flush_statement();
 	return PointerGetDatum(NULL);
 }

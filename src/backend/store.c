@@ -214,7 +214,7 @@ build_target(AlTarget *target, AlTableId table, Relation rel)
 	if (RelationGetNumberOfAttributes(rel) < al_tables[table].columns)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table audit.%s lacks columns",
+				 errmsg("table \"audit.%s\" lacks columns",
 						al_tables[table].name),
 				 errhint("The library and the installed version of the extension differ: run ALTER EXTENSION audit_log UPDATE.")));
 

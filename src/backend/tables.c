@@ -45,7 +45,7 @@ al_tables_find(AlTableId id)
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table audit.%s does not exist", al_tables[id].name),
+				 errmsg("table \"audit.%s\" does not exist", al_tables[id].name),
 				 errhint("Run CREATE EXTENSION audit_log.")));
 	return relid;
 }
@@ -93,7 +93,7 @@ al_tables_find_index(Relation rel, AttrNumber column, bool whole)
 	if (!OidIsValid(found))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table audit.%s has no usable index on %s",
+				 errmsg("table \"audit.%s\" has no usable index on column \"%s\"",
 						RelationGetRelationName(rel),
 						NameStr(TupleDescAttr(RelationGetDescr(rel),
 											  column - 1)->attname)),

@@ -178,9 +178,8 @@ al_note_split(const char *note, size_t len, AlNote *parts, AlError *err)
 	parts->lines_len = len - pos;
 	while (pos < len)
 	{
-		size_t		n = (size_t) ((const char *) memchr(note + pos, '\n',
-														len - pos) -
-								  (note + pos)) + 1;
+		const char *end = memchr(note + pos, '\n', len - pos);
+		size_t		n = (size_t) (end - (note + pos)) + 1;
 
 		if (++lines > AL_NOTE_MAX_LINES)
 			return al_status_fail(err, AL_UNSUPPORTED,

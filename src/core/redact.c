@@ -105,7 +105,8 @@ read_json(AlRemoval *removal, AlJsonReader *reader, uint32_t root,
 					frame.kept = true;
 					break;
 				}
-				al_removal_keep_until(removal, frame.kept ? last_end : token.start);
+				al_removal_keep_until(removal,
+									  frame.kept ? last_end : token.start);
 				status = skip_value(reader, &token, err);
 				if (status == AL_OK)
 					status = al_removal_note(removal, name, err);

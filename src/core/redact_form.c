@@ -34,11 +34,16 @@ al_redact_form_decode(const char *key, size_t len, bool plus, AlBuf *out)
 		if (key == end)
 			break;
 		c = *key == '+' ? ' ' : '%';
-		if (c == '%' && end - key > 2 && al_json_hex_digit(key[1]) >= 0 &&
-			al_json_hex_digit(key[2]) >= 0)
+		if (c == '%' && end - key > 2)
 		{
-			c = (char) (al_json_hex_digit(key[1]) << 4 | al_json_hex_digit(key[2]));
-			key += 2;
+			int			high = al_json_hex_digit(key[1]);
+			int			low = al_json_hex_digit(key[2]);
+
+			if (high >= 0 && low >= 0)
+			{
+				c = (char) (high << 4 | low);
+				key += 2;
+			}
 		}
 		al_buf_append_char(out, c);
 		key++;

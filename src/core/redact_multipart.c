@@ -54,8 +54,8 @@ static Text
 read_line(const char *body, size_t len, size_t from, size_t *next)
 {
 	const char *end = memchr(body + from, '\n', len - from);
-	Text		line = {body + from, end ? (size_t) (end - body) - from :
-	len - from};
+	size_t		to = end ? (size_t) (end - body) : len;
+	Text		line = {body + from, to - from};
 
 	*next = end ? from + line.len + 1 : len;
 	if (line.len > 0 && line.data[line.len - 1] == '\r')
@@ -300,8 +300,8 @@ read_value(AlRemoval *removal, size_t from, size_t end, Text field,
 	AlStatus	status;
 
 	status = al_redact_json_at(removal->rules, field.data, field.len, false,
-							   value, end - from, &left, removal->removed, &changed,
-							   err);
+							   value, end - from, &left, removal->removed,
+							   &changed, err);
 	if (status == AL_OK && changed)
 	{
 		al_removal_keep_until(removal, from);

@@ -236,6 +236,7 @@ for my $file (@sources)
 	  unless $text{$file} =~ m{\A/\*(?:-+)?\n \* \Q$file\E\n};
 	push @bad, "$file has a // comment" if code($file) =~ m{^[^"\n]*//}m;
 	push @bad, "$file has white space at the end of a line" if $text{$file} =~ /[ \t]$/m;
+	push @bad, "$file breaks a line after an opening parenthesis" if code($file) =~ /\($/m;
 }
 none('headers, comments and includes are in house style', @bad);
 
