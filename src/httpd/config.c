@@ -327,6 +327,8 @@ set_listen(AlConfig *config, const char *text)
 		fail("--listen: \"%s\" is not a numeric address", name);
 	memcpy(&config->listen, found->ai_addr, found->ai_addrlen);
 	config->listen_len = found->ai_addrlen;
+	free(config->listen_text);
+	config->listen_text = copy(text);
 	config->loopback = is_loopback(found->ai_addr);
 	freeaddrinfo(found);
 	free(host);
@@ -337,16 +339,29 @@ add_host(AlConfig *config, const char *name)
 {
 	if (config->nhosts == AL_MAX_HOSTS)
 		fail("--host: at most %d names are possible", AL_MAX_HOSTS);
+	if (name[0] == '\0' || strpbrk(name, ":/@ "))
+		fail("--host must be a name alone, as in audit.example.com");
 	config->hosts[config->nhosts++] = copy(name);
 }
 
 static void
 set_id_header(AlConfig *config, const char *name)
 {
+	/* headers of answers, ours and libmicrohttpd's */
+	static const char *const taken[] = {
+		"Allow", "Cache-Control", "Connection", "Content-Length",
+		"Content-Security-Policy", "Content-Type", "Date", "Referrer-Policy",
+		"Retry-After", "Server", "Transfer-Encoding", "WWW-Authenticate",
+		"X-Content-Type-Options"
+	};
+
 	if (name[0] == '\0' || strspn(name, "abcdefghijklmnopqrstuvwxyz"
 								  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 								  "0123456789-_") != strlen(name))
 		fail("--request-id-header must be a header name");
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (strcasecmp(name, taken[i]) == 0)
+			fail("--request-id-header: %s has another meaning", taken[i]);
 	config->id_header = copy(name);
 }
 

@@ -37,6 +37,7 @@ typedef struct AlConfig
 {
 	struct sockaddr_storage listen;
 	socklen_t	listen_len;
+	char	   *listen_text;	/* the same, as it was given */
 	bool		loopback;		/* only this host can connect */
 
 	int			pool_size;		/* database connections */

@@ -7,7 +7,6 @@
  * Each of these steps takes a bounded time, whatever the database does.
  */
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,10 +23,12 @@
 #include "diag.h"
 #include "handle.h"
 #include "later.h"
+#include "listen.h"
 #include "pool.h"
 #include "refuse.h"
 #include "respond.h"
 #include "routes.h"
+#include "tls.h"
 #include "work.h"
 
 /* Of a connection's memory, for the header of the answer. */
@@ -68,14 +69,11 @@ leave_encoded(void *cls, struct MHD_Connection *mhd, char *text)
 	return strlen(text);
 }
 
-/* Certificates and keys, which the library does not copy. */
-static AlBuf files[3];
-static int	nfiles;
-
+/* Of a file that the library is given as text and does not copy. */
 static char *
 read_file(const char *path)
 {
-	AlBuf	   *text = &files[nfiles++];
+	static AlBuf text;
 	char		part[4096];
 	size_t		n;
 	FILE	   *in = fopen(path, "r");
@@ -87,17 +85,16 @@ read_file(const char *path)
 		exit(1);
 	}
 	while ((n = fread(part, 1, sizeof(part), in)) > 0)
-		al_buf_append(text, part, n);
-	al_buf_append_char(text, '\0');
-	if (ferror(in) || text->failed)
+		al_buf_append(&text, part, n);
+	al_buf_append_char(&text, '\0');
+	if (ferror(in) || text.failed)
 	{
 		fprintf(stderr, "audit_log_httpd: could not read \"%s\": %s\n", path,
 				strerror(errno));
 		exit(1);
 	}
 	fclose(in);
-	explicit_bzero(part, sizeof(part));
-	return text->data;
+	return text.data;
 }
 
 static void
@@ -127,7 +124,7 @@ add_option(struct MHD_OptionItem *options, int *n, enum MHD_OPTION option,
 }
 
 static struct MHD_Daemon *
-start_daemon(AlConfig *config)
+start_daemon(AlConfig *config, int listener)
 {
 	struct MHD_OptionItem options[20];
 	unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD |
@@ -135,19 +132,16 @@ start_daemon(AlConfig *config)
 		MHD_USE_ERROR_LOG;
 	int			n = 0;
 
-	if (config->listen.ss_family == AF_INET6)
-		flags |= MHD_USE_IPv6;
 	/* first, so that it hears what is wrong with the others */
 	add_option(options, &n, MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) al_refuse_listen,
 			   NULL);
-	add_option(options, &n, MHD_OPTION_SOCK_ADDR, 0, &config->listen);
+	add_option(options, &n, MHD_OPTION_LISTEN_SOCKET, listener, NULL);
 	add_option(options, &n, MHD_OPTION_CONNECTION_LIMIT,
 			   config->max_connections, NULL);
 	add_option(options, &n, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 			   (intptr_t) (2 * config->max_header + ROOM_FOR_ANSWER), NULL);
 	add_option(options, &n, MHD_OPTION_CONNECTION_TIMEOUT,
 			   config->idle_timeout, NULL);
-	add_option(options, &n, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024, NULL);
 	add_option(options, &n, MHD_OPTION_STRICT_FOR_CLIENT, STRICT, NULL);
 	add_option(options, &n, MHD_OPTION_URI_LOG_CALLBACK,
 			   (intptr_t) al_handle_begin, NULL);
@@ -166,10 +160,8 @@ start_daemon(AlConfig *config)
 		if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
 			die("this libmicrohttpd has no TLS; use a proxy for it");
 		flags |= MHD_USE_TLS;
-		add_option(options, &n, MHD_OPTION_HTTPS_MEM_CERT, 0,
-				   read_file(config->tls_cert));
-		add_option(options, &n, MHD_OPTION_HTTPS_MEM_KEY, 0,
-				   read_file(config->tls_key));
+		add_option(options, &n, MHD_OPTION_HTTPS_CERT_CALLBACK, 0,
+				   (void *) (intptr_t) al_tls_pick);
 		if (config->tls_client_ca)
 			add_option(options, &n, MHD_OPTION_HTTPS_MEM_TRUST, 0,
 					   read_file(config->tls_client_ca));
@@ -179,45 +171,45 @@ start_daemon(AlConfig *config)
 							MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
-/*
- * A connection is taken up when its first bytes are there, or after a second:
- * then al_connection_open() can look at them.
- */
-static void
-defer_accept(struct MHD_Daemon *daemon)
+static int
+open_listener(const AlConfig *config)
 {
-	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_LISTEN_FD);
-	int			seconds = 1;
+	int			listener = al_listen_open(config);
 
-	if (info)
-		(void) setsockopt(info->listen_fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
-						  &seconds, sizeof(seconds));
+	if (listener >= 0)
+		return listener;
+	fprintf(stderr, "audit_log_httpd: could not listen on %s: %s\n",
+			config->listen_text, strerror(errno));
+	exit(1);
 }
 
 static void
-announce(const AlConfig *config, struct MHD_Daemon *daemon)
+announce(const AlConfig *config, unsigned int port)
 {
-	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
-
 	fprintf(stderr, "audit_log_httpd: listening on %s port %u, %s\n",
-			config->loopback ? "loopback" : "the network",
-			info ? (unsigned int) info->port : 0,
+			config->loopback ? "loopback" : "the network", port,
 			config->tls_cert ? "TLS" : "plain HTTP");
 }
 
+/* Reads what may be replaced while we run. */
 static void
-load_tokens(const AlConfig *config, bool fatal)
+load_files(const AlConfig *config, bool fatal)
 {
 	char		why[1024];
 
-	if (config->token_file == NULL ||
-		al_auth_load_tokens(config->token_file, why, sizeof(why)))
-		return;
-	if (fatal)
-		die(why);
-	al_diag("%s; the old tokens stay", why);
+	if (config->token_file &&
+		!al_auth_load_tokens(config->token_file, why, sizeof(why)))
+	{
+		if (fatal)
+			die(why);
+		al_diag("%s; the old tokens stay", why);
+	}
+	if (config->tls_cert && !al_tls_load(config, why, sizeof(why)))
+	{
+		if (fatal)
+			die(why);
+		al_diag("%s; the old certificate stays", why);
+	}
 }
 
 /* Returns when told to stop. */
@@ -233,7 +225,7 @@ wait_for_signals(const AlConfig *config, const sigset_t *signals)
 		if (signal == SIGTERM || signal == SIGINT)
 			return;
 		if (signal == SIGHUP)
-			load_tokens(config, false);
+			load_files(config, false);
 		al_connection_cut_slow();
 		fflush(stdout);
 	}
@@ -315,11 +307,13 @@ main(int argc, char **argv)
 	static AlConfig config;
 	struct MHD_Daemon *daemon;
 	sigset_t	signals;
+	int			listener;
 
 	al_config_parse(&config, argc, argv);
 	setvbuf(stdout, NULL, _IOFBF, 65536);
-	load_tokens(&config, true);
+	load_files(&config, true);
 	raise_file_limit(&config);
+	listener = open_listener(&config);
 
 	/* before any thread is there, so that all inherit the mask */
 	sigemptyset(&signals);
@@ -338,11 +332,10 @@ main(int argc, char **argv)
 	if (!al_request_init() || !al_pool_start(&config) ||
 		!al_later_start(&config))
 		die("could not start the threads");
-	daemon = start_daemon(&config);
+	daemon = start_daemon(&config, listener);
 	if (daemon == NULL)
-		die("could not listen; is the port in use?");
-	defer_accept(daemon);
-	announce(&config, daemon);
+		die("libmicrohttpd could not be started");
+	announce(&config, al_listen_port(listener));
 	al_pool_greet();
 
 	wait_for_signals(&config, &signals);

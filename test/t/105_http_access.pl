@@ -71,6 +71,9 @@ sub file
 
 ## where it listens
 
+my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
+my $taken_port = $taken->sockport;
+file('tokens', "the-secret-of-alice alice 1 north\n");
 my %refused = (
 	'without tokens' => [ '--listen=0.0.0.0:0', qr/needs --token-file or --tls-client-ca/ ],
 	'on IPv6, too' => [ '--listen=[::]:0', qr/needs --token-file or --tls-client-ca/ ],
@@ -83,6 +86,13 @@ my %refused = (
 	'with a name that no record holds' => [ '--token-file=' . file('odd', "the-secret-of-alice \xff\n"), qr/line 1: expected a token/ ],
 	'with a line that has no end' => [ '--token-file=' . file('long', 'x' . (' ' x 2000) . "the-secret-of-alice\n"), qr/line 1: expected a token/ ],
 	'with no tokens at all' => [ '--token-file=' . file('none', "# nobody\n"), qr/expected a token/ ],
+	'with an empty name' => [ '--host=', qr/--host must be a name alone/ ],
+	'with a name and a port' => [ '--host=audit.example.com:443', qr/--host must be a name alone/ ],
+	'with an id in a header of HTTP' => [ '--request-id-header=content-length', qr/Content-Length has another meaning/ ],
+	'without its certificate' => [ "--tls-cert=$dir/nothing", "--tls-key=$dir/nothing", qr{^audit_log_httpd: --tls-cert: ".*/nothing" cannot be used: [^\n]+\n\z} ],
+	'with a file that is no certificate' => [ '--tls-cert=' . file('no.pem', "no\n"), "--tls-key=$dir/no.pem", qr{^audit_log_httpd: --tls-cert: ".*/no.pem" cannot be used: [^\n]+\n\z} ],
+	'on a port that is taken' => [ "--listen=127.0.0.1:$taken_port", qr/^audit_log_httpd: could not listen on 127\.0\.0\.1:$taken_port: Address already in use\n\z/ ],
+	'on an address of somebody else' => [ '--listen=192.0.2.1:0', "--token-file=$dir/tokens", '--trusted-proxy=127.0.0.1', qr/^audit_log_httpd: could not listen on 192\.0\.2\.1:0: Cannot assign requested address\n\z/ ],
 	'with a workspace that no record holds' => [ "--workspace=\xff", qr/must be UTF-8/ ],
 	'with a workspace that is too long' => [ '--workspace=' . 'x' x 128, qr/at most 127 bytes/ ],
 	'serving the log as a table' => [ '--expose=audit.audit_objects', qr/never exposed/ ],
@@ -275,7 +285,53 @@ $web = Frontend->start($node, $db, '--listen=0.0.0.0:0', @tls, "--token-file=$di
 is(curl($web->{port}, '/audit/objects', '-H', 'Authorization: Bearer the-secret-of-alice'), 200, 'HTTPS off loopback, with a token');
 is(curl($web->{port}, '/audit/objects'), 401, 'not without');
 unlike($web->raw("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"), qr/200 OK/, 'plain HTTP is not spoken there');
+# s_client(TEXT): what comes back, and what it says of the certificate
+sub s_client
+{
+	my ($text, @flags) = @_;
+	my ($out, $err);
+	IPC::Run::run([ 'openssl', 's_client', '-ign_eof', '-connect', "127.0.0.1:$web->{port}", @flags ], '<', \$text, '>', \$out, '2>', \$err, IPC::Run::timeout(30));
+	return $out;
+}
+{
+	my $text = s_client("GET /status HTTP/1.1\r\nHost: localhost\r\nnothing\r\n\r\n", '-quiet');
+	like($text, qr{^HTTP/1\.1 400 .*\{"message":"Malformed request"\}\z}s, 'a broken head, over TLS');
+	my ($id) = $text =~ /^X-Kong-Admin-Request-ID: (\w+)/m;
+	is(join(' ', map { "$_->{method} $_->{path} $_->{status}" } $web->records($db, $id)), '- /status 400', '... has its record');
+}
+# shown(): the certificate that a client is shown now, in PEM
+sub shown
+{
+	my ($pem) = s_client("GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n") =~ /(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n)/s;
+	return $pem;
+}
+is(shown(), slurp_file("$dir/server.pem"), 'clients are shown the certificate');
+openssl('req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1');
+openssl('x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out server.pem');
+kill HUP => $web->{pid};
+for (1 .. 100)
+{
+	last if shown() eq slurp_file("$dir/server.pem");
+	sleep 0.05;
+}
+is(shown(), slurp_file("$dir/server.pem"), 'after SIGHUP, the one that replaced it');
+file('server.broken', slurp_file("$dir/server.pem"));
+file('server.pem', "no\n");
+kill HUP => $web->{pid};
+for (1 .. 200)
+{
+	last if slurp_file($web->{log}) =~ /the old certificate stays/;
+	sleep 0.05;
+}
+like(slurp_file($web->{log}), qr/server\.pem" cannot be used: .*; the old certificate stays/, 'one that cannot be used is refused, aloud');
+is(shown(), slurp_file("$dir/server.broken"), '... and the old one stays');
+file('server.pem', slurp_file("$dir/server.broken"));
 ok($web->stop, 'it ends');
+{
+	my ($out, $err);
+	IPC::Run::run([ Frontend::program(), '--listen=127.0.0.1:0', "--tls-cert=$dir/server.pem", "--tls-key=$dir/ca.key" ], '>', \$out, '2>', \$err, IPC::Run::timeout(30));
+	like($err, qr/ca\.key" is not the key of the certificate in ".*server\.pem"\n\z/, 'a key of another certificate is refused');
+}
 $web = Frontend->start($node, $db, '--listen=0.0.0.0:0', @tls, "--tls-client-ca=$dir/ca.pem");
 is(curl($web->{port}, '/audit/objects', '--cert', "$dir/carol.pem", '--key', "$dir/carol.key"), 200, 'a client certificate of the CA opens');
 my ($id) = slurp_file("$dir/head") =~ /Request-ID: (\w+)/;
