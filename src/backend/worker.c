@@ -90,9 +90,31 @@ purge(void)
 }
 
 /*
- * Runs one step in a transaction of its own; false if it failed, which being
- * canceled is not.  What failed last is left in "failure", for audit.sealer().
+ * Says that a step was ended by an error; false if it failed, which being
+ * canceled is not.  What failed is left in "failure", for audit.sealer().
  */
+static bool
+report_error(const ErrorData *error, const char *activity, char *failure)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	{
+		ereport(LOG,
+				(errmsg("audit ledger: %s was canceled", activity),
+				 errdetail("It is tried again in %d seconds.",
+						   al_guc_ledger_interval)));
+		return true;
+	}
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("audit ledger: %s failed: %s", activity, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
+	snprintf(failure, FAILURE_SIZE, "%s failed: %s", activity,
+			 error->message);
+	return false;
+}
+
+/* Runs one step in a transaction of its own; false if it failed. */
 static bool
 run(void (*step) (void), const char *activity, MemoryContext context,
 	char *failure)
@@ -130,23 +152,7 @@ run(void (*step) (void), const char *activity, MemoryContext context,
 		/* A request to stop is not a failure of the step. */
 		if (error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			proc_exit(1);
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ereport(LOG,
-					(errmsg("audit ledger: %s was canceled", activity),
-					 errdetail("It is tried again in %d seconds.",
-							   al_guc_ledger_interval)));
-		else
-		{
-			ereport(WARNING,
-					(errcode(error->sqlerrcode),
-					 errmsg("audit ledger: %s failed: %s", activity,
-							error->message),
-					 error->detail ? errdetail_internal("%s", error->detail) : 0,
-					 error->hint ? errhint("%s", error->hint) : 0));
-			snprintf(failure, FAILURE_SIZE, "%s failed: %s", activity,
-					 error->message);
-			done = false;
-		}
+		done = report_error(error, activity, failure);
 	}
 	PG_END_TRY();
 	pgstat_report_stat(true);

@@ -1,7 +1,8 @@
 # Two servers that both have the extension, one a subscriber of the other: what
 # is applied is recorded there once, or not at all if the table is told so,
 # through a first copy, TRUNCATE, a conflict, restarts, streams, two phases and
-# tables of another shape.  The log itself is never replicated.  Needs two servers and their background workers.
+# tables of another shape.  The log itself is never replicated.  Needs two
+# servers and their background workers.
 use strict;
 use warnings FATAL => 'all';
 

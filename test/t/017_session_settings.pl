@@ -1,7 +1,7 @@
 # A session that changes a setting by which it could hide leaves one line in
 # the server's log, whichever way it takes: SET, set_config(), pg_settings,
-# the SET clause of a function or the options of a connection, before the library is loaded or after.  Needs
-# the log.
+# the SET clause of a function or the options of a connection, before the
+# library is loaded or after.  Needs the log.
 use strict;
 use warnings FATAL => 'all';
 
