@@ -1,9 +1,8 @@
 /*
  * src/backend/glue.c
  *
- * Between src/core and the server, for the ledger: the one reports what went
- * wrong and takes memory from malloc(), the other raises errors and has memory
- * contexts.
+ * Between src/core and the server: the one reports what went wrong and takes
+ * memory from malloc(), the other raises errors and has memory contexts.
  */
 #include "postgres.h"
 
@@ -21,7 +20,7 @@ al_glue_no_memory(void)
 			 errmsg("out of memory")));
 }
 
-/* Turns what src/core reports into an error; err may be NULL. */
+/* Turns what src/core reports of the ledger into an error; err may be NULL. */
 void
 al_glue_check(AlStatus status, const AlError *err)
 {

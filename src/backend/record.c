@@ -114,22 +114,13 @@ static const Field request_fields[] =
 	FIELD("occurred_at", FIELD_TIME, AL_REQUEST_OCCURRED_AT),
 };
 
-typedef struct Stream
+static const struct
 {
 	const Field *fields;
 	int			nfields;
-	AttrNumber	occurred_at;
-	AttrNumber	expire;
-	AttrNumber	key_id;
-	AttrNumber	signature;
-} Stream;
-
-static const Stream streams[] =
-{
-	{object_fields, lengthof(object_fields), AL_OBJECT_OCCURRED_AT,
-	AL_OBJECT_EXPIRE, AL_OBJECT_KEY_ID, AL_OBJECT_SIGNATURE},
-	{request_fields, lengthof(request_fields), AL_REQUEST_OCCURRED_AT,
-	AL_REQUEST_EXPIRE, AL_REQUEST_KEY_ID, AL_REQUEST_SIGNATURE},
+}			streams[AL_STREAMS] = {
+	[AL_OBJECTS] = {object_fields, lengthof(object_fields)},
+	[AL_REQUESTS] = {request_fields, lengthof(request_fields)}
 };
 
 StaticAssertDecl(lengthof(object_fields) <= AL_MAX_COLUMNS,
@@ -399,7 +390,7 @@ fields_of_columns(AlStream stream, const Datum *columns,
 		values[i] = nulls[i] ? (Datum) 0 : columns[column - 1];
 		if (strcmp(fields[i].name, "request_timestamp") == 0)
 		{
-			AttrNumber	occurred_at = streams[stream].occurred_at;
+			AttrNumber	occurred_at = al_tables[stream].occurred_at;
 			TimestampTz at = DatumGetTimestampTz(columns[occurred_at - 1]);
 
 			/* Records are not made before 1970: no rounding below zero. */
@@ -418,7 +409,7 @@ al_record_of_row(StringInfo out, AlStream stream, const Datum *columns,
 				 const bool *column_nulls)
 {
 	const Field *fields = streams[stream].fields;
-	AttrNumber	expire = streams[stream].expire;
+	AttrNumber	expire = al_tables[stream].expire;
 	Datum		values[AL_MAX_COLUMNS];
 	bool		nulls[AL_MAX_COLUMNS];
 
@@ -461,8 +452,8 @@ al_record_sign(AlStream stream, HeapTuple *tuples, int ntuples)
 		bool		column_nulls[AL_MAX_COLUMNS];
 		Datum		values[AL_MAX_COLUMNS];
 		bool		nulls[AL_MAX_COLUMNS];
-		AttrNumber	signature = streams[stream].signature;
-		AttrNumber	key_column = streams[stream].key_id;
+		AttrNumber	signature = al_tables[stream].signature;
+		AttrNumber	key_column = al_tables[stream].key_id;
 		HeapTuple	signed_tuple;
 
 		al_store_deform(stream, tuples[n], columns, column_nulls);

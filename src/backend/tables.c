@@ -18,20 +18,37 @@
 
 #include "tables.h"
 
-const AlTable al_tables[AL_TABLES] =
-{
-	{"audit_objects", AL_OBJECT_COLUMNS, AL_OBJECT_ID, AL_OBJECT_TXID,
-	AL_OBJECT_EXPIRE, AL_OBJECT_SALT},
-	{"audit_requests", AL_REQUEST_COLUMNS, AL_REQUEST_ID, AL_REQUEST_TXID,
-	AL_REQUEST_EXPIRE, AL_REQUEST_SALT},
-	{"signing_keys", AL_SIGNING_KEY_COLUMNS},
-	{"ledger_generations", AL_GENERATION_COLUMNS},
-	{"ledger_blocks", AL_BLOCK_COLUMNS},
-	{"ledger_bundles", AL_BUNDLE_COLUMNS},
-	{"ledger_nodes", AL_NODE_COLUMNS},
-	{"ledger_signatures", AL_SIGNATURE_COLUMNS},
-	{"ledger_keys", AL_LEDGER_KEY_COLUMNS},
-	{"ledger_anchors", AL_ANCHOR_COLUMNS},
+const AlTable al_tables[AL_TABLES] = {
+	[AL_OBJECTS] = {
+		.name = "audit_objects",
+		.columns = AL_OBJECT_COLUMNS,
+		.id = AL_OBJECT_ID,
+		.txid = AL_OBJECT_TXID,
+		.occurred_at = AL_OBJECT_OCCURRED_AT,
+		.expire = AL_OBJECT_EXPIRE,
+		.salt = AL_OBJECT_SALT,
+		.key_id = AL_OBJECT_KEY_ID,
+		.signature = AL_OBJECT_SIGNATURE
+	},
+	[AL_REQUESTS] = {
+		.name = "audit_requests",
+		.columns = AL_REQUEST_COLUMNS,
+		.id = AL_REQUEST_ID,
+		.txid = AL_REQUEST_TXID,
+		.occurred_at = AL_REQUEST_OCCURRED_AT,
+		.expire = AL_REQUEST_EXPIRE,
+		.salt = AL_REQUEST_SALT,
+		.key_id = AL_REQUEST_KEY_ID,
+		.signature = AL_REQUEST_SIGNATURE
+	},
+	[AL_SIGNING_KEYS] = {"signing_keys", AL_SIGNING_KEY_COLUMNS},
+	[AL_GENERATIONS] = {"ledger_generations", AL_GENERATION_COLUMNS},
+	[AL_BLOCKS] = {"ledger_blocks", AL_BLOCK_COLUMNS},
+	[AL_BUNDLES] = {"ledger_bundles", AL_BUNDLE_COLUMNS},
+	[AL_NODES] = {"ledger_nodes", AL_NODE_COLUMNS},
+	[AL_SIGNATURES] = {"ledger_signatures", AL_SIGNATURE_COLUMNS},
+	[AL_LEDGER_KEYS] = {"ledger_keys", AL_LEDGER_KEY_COLUMNS},
+	[AL_ANCHORS] = {"ledger_anchors", AL_ANCHOR_COLUMNS}
 };
 
 /* The OID of a table; throws if there is none. */

@@ -197,10 +197,14 @@ typedef struct AlTable
 {
 	const char *name;
 	int			columns;		/* that we know; someone may have added others */
-	AttrNumber	id;				/* this and what follows: of streams, else 0 */
+	/* columns that both streams have; 0 in other tables */
+	AttrNumber	id;
 	AttrNumber	txid;
+	AttrNumber	occurred_at;
 	AttrNumber	expire;
 	AttrNumber	salt;
+	AttrNumber	key_id;
+	AttrNumber	signature;
 } AlTable;
 
 extern const AlTable al_tables[AL_TABLES];
