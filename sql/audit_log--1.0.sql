@@ -1157,6 +1157,15 @@ BEGIN
 			CONTINUE;
 		END IF;
 
+		/* Records do not come through SQL: nothing would fill or check these. */
+		IF command.nspname = 'audit'
+			AND details && ARRAY['ADD COLUMN', 'ADD CONSTRAINT', 'SET NOT NULL']
+		THEN
+			RAISE EXCEPTION 'table "%.%" takes no columns or constraints but its own',
+				command.nspname, command.relname
+				USING ERRCODE = 'feature_not_supported',
+					HINT = 'You may add indexes; a view can show more.';
+		END IF;
 		IF details[1] = 'RENAME COLUMN' THEN
 			PERFORM audit.follow_rename(command.relid, details[2], details[3]);
 		ELSIF 'ATTACH PARTITION' = ANY (details) THEN
@@ -1304,28 +1313,34 @@ BEGIN
 							  'object_identity', dropped.object_identity));
 	END LOOP;
 
-	/* A column goes with its type, or with one that it is computed from. */
+	/*
+	 * A column goes with its type, or with one that it is computed from; a
+	 * constraint with a column, a function or the table that it refers to.
+	 */
 	FOR dropped IN
-		SELECT n.nspname, c.relname, d.address_names[3] AS name, d.object_identity
+		SELECT n.nspname, c.relname, d.address_names[3] AS name, d.object_type, d.object_identity
 		FROM pg_event_trigger_dropped_objects() AS d
-			JOIN pg_class c ON c.oid = d.objid
-			JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE d.object_type IN ('table column', 'foreign table column') AND NOT d.original
+			JOIN pg_namespace n ON n.nspname = d.address_names[1]
+			JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d.address_names[2]
+		WHERE d.object_type IN ('table column', 'foreign table column', 'table constraint')
+			AND NOT d.original
 			AND EXISTS (SELECT FROM pg_trigger t
 						WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND (t.tgtype & 1) = 1
 							AND t.tgfoid = 'audit.capture()'::regprocedure)
 	LOOP
 		PERFORM audit.log_ddl(dropped.nspname::text, dropped.relname::text, NULL,
 			json_build_object('command_tag', tg_tag,
-							  'object_type', 'table column',
+							  'object_type', dropped.object_type,
 							  'object_identity', dropped.object_identity,
-							  'details', ARRAY['DROP COLUMN', dropped.name, '']));
+							  'details', ARRAY[CASE dropped.object_type WHEN 'table constraint'
+											   THEN 'DROP CONSTRAINT' ELSE 'DROP COLUMN' END,
+											   dropped.name, '']));
 	END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.on_sql_drop() FROM PUBLIC;
 COMMENT ON FUNCTION audit.on_sql_drop() IS
-	'internal: event trigger: records that a tracked table, a column of one or a capture trigger was dropped';
+	'internal: event trigger: records that a tracked table, a capture trigger, or a column or constraint beside what was named was dropped';
 
 CREATE EVENT TRIGGER audit_log_ddl_command_end ON ddl_command_end
 	/*

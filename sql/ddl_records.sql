@@ -32,6 +32,23 @@ BEGIN; ALTER TABLE t ENABLE ALWAYS TRIGGER _audit_log, ENABLE ALWAYS TRIGGER aud
 BEGIN; ALTER TABLE t ENABLE ALWAYS TRIGGER audit_log_truncate, DISABLE TRIGGER _audit_log; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t DISABLE TRIGGER _audit_log, ENABLE ALWAYS TRIGGER audit_log_truncate; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0), DISABLE TRIGGER _audit_log; TABLE ddl; ROLLBACK;
+-- Who dropped the constraint, also when it went with something else?
+CREATE TABLE referenced (id int PRIMARY KEY);
+CREATE FUNCTION is_good(int) RETURNS bool LANGUAGE sql AS 'SELECT true';
+CREATE TABLE limited (id int PRIMARY KEY CONSTRAINT good CHECK (is_good(id)), r int CONSTRAINT refers REFERENCES referenced, n int NOT NULL DEFAULT 0,
+  CONSTRAINT more CHECK (id > n));
+SELECT audit.enable('limited');
+BEGIN; ALTER TABLE limited DROP CONSTRAINT refers, ALTER n DROP NOT NULL, ALTER n DROP DEFAULT, ALTER n SET DEFAULT 1, ALTER n SET NOT NULL; TABLE ddl; ROLLBACK;
+BEGIN; DROP TABLE referenced CASCADE; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE referenced DROP CONSTRAINT referenced_pkey CASCADE; TABLE ddl; ROLLBACK;
+BEGIN; DROP FUNCTION is_good CASCADE; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE limited DROP n; TABLE ddl; ROLLBACK;
+BEGIN; ALTER TABLE limited ALTER n TYPE bigint; TABLE ddl; ROLLBACK;
+BEGIN; DROP TABLE limited; TABLE ddl; ROLLBACK;
+DROP TABLE limited, referenced; DROP FUNCTION is_good;
+-- Our own tables: nothing would fill a column or check a constraint.
+ALTER TABLE audit.audit_objects ADD x int NOT NULL DEFAULT 1;
+ALTER TABLE audit.audit_requests ADD CONSTRAINT x CHECK (status < 600);
 -- what is enabled again fires always, as it did before, unless it is not to
 CREATE TABLE quiet (id int PRIMARY KEY);
 SELECT audit.enable('quiet', record_applied => false);

@@ -129,6 +129,17 @@ subcommand_name(const AlterTableCmd *cmd)
 		case AT_AddConstraintRecurse:
 #endif
 			return "ADD CONSTRAINT";
+		case AT_DropConstraint:
+#if PG_VERSION_NUM < 160000
+		case AT_DropConstraintRecurse:
+#endif
+			return "DROP CONSTRAINT";
+		case AT_SetNotNull:
+			return "SET NOT NULL";
+		case AT_DropNotNull:
+			return "DROP NOT NULL";
+		case AT_ColumnDefault:
+			return cmd->def ? "SET DEFAULT" : "DROP DEFAULT";
 		case AT_EnableTrig:
 			return "ENABLE TRIGGER";
 		case AT_EnableAlwaysTrig:

@@ -32,6 +32,8 @@
 #include "keys.h"
 #include "watch.h"
 
+#define LOG_OWNER "audit_log_owner"
+
 static ProcessUtility_hook_type next_process_utility = NULL;
 
 /* Writes a record of a change of definition, also while the log is off. */
@@ -266,6 +268,55 @@ record_grant(const char *tag, const char *what, const char *name,
 	record("settings", name, &json);
 }
 
+static bool
+is_log_owner(const RoleSpec *role)
+{
+	const char *name = role->roletype == ROLESPEC_CSTRING ? role->rolename :
+		role->roletype == ROLESPEC_PUBLIC ? "public" : get_rolespec_name(role);
+
+	return strcmp(name, LOG_OWNER) == 0;
+}
+
+/* Does a command make somebody, or let somebody become, the owner of the log? */
+static bool
+opens_log(Node *node)
+{
+	ListCell   *lc;
+	ListCell   *to;
+
+	if (IsA(node, GrantRoleStmt) && ((GrantRoleStmt *) node)->is_grant)
+	{
+		foreach(lc, ((GrantRoleStmt *) node)->granted_roles)
+			if (strcmp(lfirst_node(AccessPriv, lc)->priv_name, LOG_OWNER) == 0)
+				return true;
+	}
+	else if (IsA(node, AlterRoleStmt))
+		return is_log_owner(((AlterRoleStmt *) node)->role);
+	else if (IsA(node, CreateRoleStmt))
+	{
+		foreach(lc, ((CreateRoleStmt *) node)->options)
+			if (strcmp(lfirst_node(DefElem, lc)->defname, "addroleto") == 0)
+				foreach(to, (List *) lfirst_node(DefElem, lc)->arg)
+					if (is_log_owner(lfirst(to)))
+						return true;
+	}
+	return false;
+}
+
+/*
+ * Before version 16 whoever may create roles may grant to himself, or let log
+ * in, any role but a superuser: with this one the whole log would be his.
+ */
+static void
+guard_log_owner(Node *node)
+{
+	if (!superuser() && opens_log(node))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to grant or alter role \"%s\"",
+						LOG_OWNER)));
+}
+
 static void
 watch_grants(Node *node)
 {
@@ -296,12 +347,21 @@ watch_grants(Node *node)
 		{
 			const char *role = lfirst_node(AccessPriv, lc)->priv_name;
 
-			if (strcmp(role, "audit_log_owner") != 0)
+			if (strcmp(role, LOG_OWNER) != 0)
 				continue;
 			foreach(to, grant->grantee_roles)
 				record_grant(grant->is_grant ? "GRANT ROLE" : "REVOKE ROLE",
 							 "granted_role", role, lfirst(to));
 		}
+	}
+	else if (opens_log(node))
+	{
+		RoleSpec	role = {.type = T_RoleSpec,.roletype = ROLESPEC_CSTRING};
+
+		role.rolename = IsA(node, CreateRoleStmt) ?
+			((CreateRoleStmt *) node)->role : LOG_OWNER;
+		record_grant(GetCommandTagName(CreateCommandTag(node)),
+					 "granted_role", LOG_OWNER, &role);
 	}
 }
 
@@ -319,6 +379,8 @@ watch_command(Node *node, bool enabled)
 			break;
 		case T_GrantStmt:
 		case T_GrantRoleStmt:
+		case T_CreateRoleStmt:
+		case T_AlterRoleStmt:
 			if (!IsBinaryUpgrade && can_record(enabled))
 				watch_grants(node);
 			break;
@@ -345,6 +407,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	bool		enabled = al_guc_enabled;
 	bool		unseen = is_unseen(node, context);
 
+	guard_log_owner(node);
 	read_change(node, &change);
 	if (IsA(node, AlterSystemStmt) && weakens(&change) &&
 		can_record(enabled) && al_keys_active())

@@ -42,6 +42,24 @@ is(news(), 'ALTER TABLE t event_triggers', 'a trigger disabled there leaves a re
 is($node->safe_psql($db, "SELECT to_regclass('u') IS NULL, count(*) FROM t"), 't|1', '  in effect');
 unlike($node->safe_psql($db, 'SELECT string_agg(entity::text, chr(10)) FROM audit.objects'), qr/DROP/, '  and no more once the log is off');
 
+# The owner of the log is nobody's to give but a superuser's, whoever may create
+# roles; no event trigger sees that.
+$node->safe_psql($db, 'SET audit.enabled = on; CREATE ROLE maker CREATEROLE; CREATE ROLE guest; CREATE ROLE fond ADMIN maker');
+for ('GRANT audit_log_owner TO maker', 'GRANT fond, audit_log_owner TO guest', 'ALTER GROUP audit_log_owner ADD USER guest',
+	'CREATE ROLE heir IN ROLE audit_log_owner', 'ALTER ROLE audit_log_owner LOGIN', q{ALTER ROLE audit_log_owner PASSWORD 'x'})
+{
+	my ($ret, $stdout, $stderr) = $node->psql($db, "SET ROLE maker; $_");
+	like($stderr, qr/ERROR:  must be superuser to grant or alter role "audit_log_owner"/, "not allowed: $_");
+}
+$node->safe_psql($db, 'SET ROLE maker; GRANT fond TO guest; ALTER ROLE guest LOGIN; CREATE ROLE heir IN ROLE fond; DROP ROLE heir');
+news();
+$node->safe_psql($db, 'GRANT audit_log_owner TO guest; REVOKE audit_log_owner FROM guest; CREATE ROLE heir IN ROLE audit_log_owner; DROP ROLE heir;
+	ALTER ROLE audit_log_owner LOGIN; ALTER ROLE audit_log_owner NOLOGIN');
+is($node->safe_psql($db, qq{SELECT string_agg(concat_ws(' ', entity ->> 'command_tag', entity ->> 'role'), ', ' ORDER BY id) FROM audit.objects
+	WHERE operation = 'ddl' AND txid >= '$last'}),
+	'GRANT ROLE guest, REVOKE ROLE guest, CREATE ROLE heir, ALTER ROLE audit_log_owner, ALTER ROLE audit_log_owner', 'a superuser does it, on record');
+$last = $node->safe_psql($db, 'SELECT pg_current_xact_id()');
+
 SKIP:
 {
 	skip 'event triggers cannot be switched off before version 17', 11 if $node->pg_version < 17;
