@@ -34,6 +34,9 @@
 #include "rowjson.h"
 #include "tracking.h"
 
+/* Of the texts of a row; the other columns and a tuple's overhead fit beside. */
+#define RECORD_MAX (MaxAllocSize - 1024 * 1024)
+
 /* A text under construction, with room for the varlena header in front. */
 static void
 begin_text(StringInfo text)
@@ -176,6 +179,31 @@ begin_record(AlObjectRecord *record, const AlTracking *tracking,
 	record->partition_name = tracking->partition_name;
 }
 
+/* Who wrote a row that is too large for a record must know that it was that. */
+static void
+explain_too_large(void *arg)
+{
+	const AlTracking *tracking = arg;
+
+	if (geterrcode() != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		return;
+	errhint("The text of a row and of what an update changed must fit into 1 GB together. Leave large columns out, with the option \"exclude\" of audit.enable().");
+	errcontext("audit record of a row of table \"%s\"",
+			   TextDatumGetCString(tracking->dao_name));
+}
+
+static void
+require_fitting(const AlObjectRecord *record)
+{
+	Size		size = VARSIZE(DatumGetPointer(record->entity)) +
+	(record->old_values ? VARSIZE(DatumGetPointer(record->old_values)) : 0);
+
+	if (size > RECORD_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("audit record of %zu bytes is too large", size)));
+}
+
 /* Makes all values of a row ready in its slot. */
 static void
 read_row(const AlTracking *tracking, TupleTableSlot *slot)
@@ -191,6 +219,7 @@ capture_row(TriggerData *trigdata, const AlTracking *tracking)
 	TupleTableSlot *old = NULL;
 	bool	   *changed = NULL;
 	AlObjectRecord record;
+	ErrorContextCallback context;
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		begin_record(&record, tracking, "create");
@@ -211,7 +240,13 @@ capture_row(TriggerData *trigdata, const AlTracking *tracking)
 			tracking->skip_unchanged)
 			return;
 	}
+	context.callback = explain_too_large;
+	context.arg = unconstify(AlTracking *, tracking);
+	context.previous = error_context_stack;
+	error_context_stack = &context;
 	print_row(tracking, slot, old, changed, &record);
+	require_fitting(&record);
+	error_context_stack = context.previous;
 	al_batch_add_row(&record);
 }
 

@@ -21,6 +21,8 @@
 #include "leaf.h"
 #include "leaftext.h"
 
+#define DATA_KEPT (1024 * 1024)	/* bytes of buffer kept between records */
+
 /* The digest that this process uses for all leaves and nodes. */
 AlSha256 *
 al_leaf_sha256(void)
@@ -76,7 +78,7 @@ copy_salt(AlStream stream, TupleTableSlot *slot, uint8 *salt)
 void
 al_leaf_make(AlStream stream, TupleTableSlot *slot, AlLeaf *leaf)
 {
-	static AlBuf meta;			/* kept for reuse */
+	static AlBuf meta;			/* kept for reuse, unless they have grown large */
 	static AlBuf data;
 	uint8		salt[AL_MERKLE_SALT_LEN];
 	bool		isnull;
@@ -97,6 +99,8 @@ al_leaf_make(AlStream stream, TupleTableSlot *slot, AlLeaf *leaf)
 	al_glue_check(al_merkle_inner(al_leaf_sha256(), meta.data, meta.len,
 								  salt, data.data, data.len,
 								  &leaf->inner), NULL);
+	if (data.cap > DATA_KEPT)
+		al_buf_free(&data);
 }
 
 /* The entry of a leaf. */
