@@ -14,13 +14,17 @@
 #include "notetext.h"
 
 static void
-refuse(const char *path, const char *detail)
+refuse(const char *path, const AlBlock *last, const char *detail)
 {
+	bool		begins = last->number == 0;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the ledger does not continue the checkpoint in file \"%s\"",
 					path),
 			 errdetail("%s", detail),
+			 begins ?
+			 errhint("If the extension was created again on purpose, keep the file elsewhere, which is all that is left of the ledger before, and remove it here.") :
 			 errhint("If the database was restored or cloned on purpose, call audit.new_generation() to go on under a new origin.")));
 }
 
@@ -53,11 +57,11 @@ al_forkguard_check(Snapshot snapshot, const AlBlock *last,
 				 errdetail("Whether the ledger continues what was published last cannot be told."),
 				 errhint("Bring the file back, from wherever a copy was taken. If there is none, remove it: the next block writes it again.")));
 	if (checkpoint.size > last->size)
-		refuse(path, psprintf("The checkpoint has " UINT64_FORMAT " leaves, the ledger " INT64_FORMAT ".",
+		refuse(path, last, psprintf("The checkpoint has " UINT64_FORMAT " leaves, the ledger " INT64_FORMAT ".",
 							  checkpoint.size, last->size));
 	if (!al_ledger_block_of_size(snapshot, checkpoint.size, &block) ||
 		memcmp(&block.root, &checkpoint.root, sizeof(AlHash)) != 0)
-		refuse(path, "The ledger never had that size and root.");
+		refuse(path, last, "The ledger never had that size and root.");
 	/* The same leaves under another origin belong to another copy. */
 	for (int g = last->generation; g > 0; g--)
 		if (al_ledger_generation(snapshot, g, &then) &&
@@ -65,7 +69,7 @@ al_forkguard_check(Snapshot snapshot, const AlBlock *last,
 			memcmp(then.origin, checkpoint.origin,
 				   checkpoint.origin_len) == 0)
 			return note;
-	refuse(path, psprintf("Its origin \"%s\" is none of this ledger's.",
+	refuse(path, last, psprintf("Its origin \"%s\" is none of this ledger's.",
 						  al_notetext_show(pnstrdup(checkpoint.origin,
 													checkpoint.origin_len))));
 	return NULL;

@@ -181,6 +181,8 @@ sql(q{ALTER SYSTEM RESET audit.ledger_database});
 sql('DROP EXTENSION audit_log CASCADE; DROP TABLE things');
 sql('SELECT pg_reload_conf()');
 sql('CREATE EXTENSION audit_log CASCADE');
+my (undef, undef, $again) = $node->psql('shop', 'SELECT audit.seal()');
+like($again, qr/ERROR:  the ledger does not continue the checkpoint.*\nDETAIL:.*\nHINT:  If the extension was created again on purpose, keep the file elsewhere/, 'the file of a ledger that was dropped is not written over');
 unlink $file;
 eventually('SELECT active FROM audit.status', 'an extension that is made again gets a ledger of its own');
 is(sql('SELECT min(block) FROM audit.ledger_blocks'), 1, 'from its beginning');
