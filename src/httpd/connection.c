@@ -132,6 +132,8 @@ al_connection_refuse(AlConnection *connection, AlFault fault, bool linger)
 
 	connection->refused = true;
 	atomic_fetch_add(&al_counters.answers[fault.status / 100 % 6], 1);
+	atomic_fetch_add(&al_counters.bytes,
+					 strlen(fault.message) + strlen("{\"message\":\"\"}"));
 	if (linger)
 		al_connection_say_last(connection, answer, (size_t) len);
 	else

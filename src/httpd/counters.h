@@ -12,7 +12,8 @@ typedef struct AlCounters
 {
 	atomic_ulong accepted;		/* connections, ever */
 	atomic_long active;			/* connections, now */
-	atomic_long handling;		/* requests in, or due in, the database */
+	atomic_long handling;		/* requests whose answer is being made */
+	atomic_long due;			/* records left for after the answer */
 	atomic_long reading;		/* requests that are arriving */
 	atomic_long sending;		/* answers on their way */
 	atomic_ulong requests;		/* ever */

@@ -61,7 +61,7 @@ write_records(void *arg)
 
 		al_work_execute(db, request);
 		al_pool_give(db);
-		atomic_fetch_sub(&al_counters.handling, 1);
+		atomic_fetch_sub(&al_counters.due, 1);
 		al_request_release(request);
 	}
 	return NULL;
@@ -79,7 +79,7 @@ al_later_submit(AlRequest *request)
 	if (accepted)
 	{
 		atomic_fetch_add(&request->references, 1);
-		atomic_fetch_add(&al_counters.handling, 1);
+		atomic_fetch_add(&al_counters.due, 1);
 		request->next = NULL;
 		*last = request;
 		last = &request->next;

@@ -279,6 +279,7 @@ is_at_work(void)
 
 	return stopping != AL_STOP_ALL &&
 		(atomic_load(&al_counters.handling) > 0 ||
+		 atomic_load(&al_counters.due) > 0 ||
 		 atomic_load(&al_counters.sending) > 0 ||
 		 (stopping == AL_STOP_NOT && atomic_load(&al_counters.reading) > 0));
 }

@@ -41,6 +41,7 @@ append_answers(AlBuf *out)
 	}
 }
 
+/* Answered at once: it is asked for most when the database does not answer. */
 void
 al_metrics_answer(AlRequest *request)
 {
@@ -62,8 +63,14 @@ al_metrics_answer(AlRequest *request)
 	append_metric(out, "requests_reading", "gauge",
 				  "Requests that are arriving.", (double) c->reading);
 	append_metric(out, "requests_handling", "gauge",
-				  "Requests whose answer or record is being made.",
+				  "Requests whose answer is being made.",
 				  (double) c->handling);
+	append_metric(out, "requests_sending", "gauge",
+				  "Requests whose answer is being sent.",
+				  (double) c->sending);
+	append_metric(out, "records_due", "gauge",
+				  "Records still to be written of answers already given.",
+				  (double) c->due);
 	append_answers(out);
 	append_metric(out, "response_seconds_total", "counter",
 				  "Time from request line to answer, summed.",
@@ -78,6 +85,7 @@ al_metrics_answer(AlRequest *request)
 	append_metric(out, "database_connects_total", "counter",
 				  "Database connections ever made.", (double) c->reconnects);
 	al_respond_text(request, 200, "text/plain; version=0.0.4; charset=utf-8");
+	request->detached = true;
 }
 
 /* Kong's keys; a connection is reading, writing, or waiting for a request. */
@@ -88,7 +96,7 @@ al_metrics_status(AlRequest *request, bool reachable)
 	char		text[512];
 	long		active = atomic_load(&c->active);
 	long		reading = atomic_load(&c->reading);
-	long		writing = atomic_load(&c->handling);
+	long		writing = atomic_load(&c->handling) + atomic_load(&c->sending);
 	long		waiting = active - reading - writing;
 	unsigned long accepted = atomic_load(&c->accepted);
 
