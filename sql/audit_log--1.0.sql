@@ -1781,7 +1781,7 @@ COMMENT ON FUNCTION audit.columns_then(regclass, json, text) IS
 /*
  * The rows of a table as they were at a moment, worked out from what happened
  * since: a row that was not touched is what it is now; another is what the
- * first later record says it was before.  So records older than the moment may
+ * first later record of its key says it was before, if it was there.  So records older than the moment may
  * have expired.  Only behind a TRUNCATE, which records no rows, the last
  * record before the moment is taken.
  */
@@ -1882,7 +1882,7 @@ BEGIN
 	END IF;
 	RETURN QUERY EXECUTE format($query$
 		WITH records AS (
-			SELECT o.id, o.operation, o.entity_key, o.occurred_at > $1 AS later,
+			SELECT o.id, o.occurred_at, o.operation, o.entity_key, o.occurred_at > $1 AS later,
 				e.entity, e.old_values,
 				CASE WHEN o.operation = 'update' THEN %3$s END AS old_key
 			FROM pg_class c
@@ -1902,40 +1902,47 @@ BEGIN
 		), truncated AS (
 			SELECT id FROM records
 			WHERE operation = 'truncate' AND later ORDER BY id LIMIT 1
+		), events AS (
+			/* A row that was there under a key, and one that is there now. */
+			SELECT r.*, e.key, e.gone
+			FROM records r,
+				LATERAL (SELECT coalesce(r.old_key, r.entity_key) AS key, true AS gone
+						 WHERE r.operation IN ('update', 'delete', 'snapshot')
+						 UNION ALL
+						 SELECT r.entity_key, false
+						 WHERE r.operation IN ('create', 'update', 'snapshot')) AS e
 		), first_later AS (
-			SELECT DISTINCT ON (entity_key) * FROM records
-			WHERE later AND operation <> 'truncate'
-				AND NOT EXISTS (SELECT FROM truncated t WHERE t.id < records.id)
-			ORDER BY entity_key, id
+			/*
+			 * The rows of a statement, which has one time, change at once: they
+			 * may exchange their keys.
+			 */
+			SELECT DISTINCT ON (key) * FROM events
+			WHERE later
+				AND NOT EXISTS (SELECT FROM truncated t WHERE t.id < events.id)
+			ORDER BY key, occurred_at, gone DESC, id
 		), last_before AS (
-			SELECT DISTINCT ON (entity_key) * FROM records
-			WHERE NOT later AND operation <> 'truncate'
+			SELECT DISTINCT ON (key) * FROM events
+			WHERE NOT later
 				AND NOT EXISTS (SELECT FROM records t
 								WHERE t.operation = 'truncate' AND NOT t.later
-									AND t.id > records.id)
-				/* An update of the key took the row elsewhere. */
-				AND NOT EXISTS (SELECT FROM records u
-								WHERE NOT u.later AND u.id > records.id
-									AND u.old_key = records.entity_key
-									AND u.entity_key <> u.old_key)
+									AND t.id > events.id)
 				AND EXISTS (SELECT FROM truncated)
-			ORDER BY entity_key, id DESC
+			ORDER BY key, occurred_at DESC, gone, id DESC
 		)
 		SELECT (json_populate_record(
 					json_populate_record(NULL::%1$s, f.entity),
 					coalesce(f.old_values, '{}'))).*
 		FROM first_later f
-		WHERE f.operation <> 'create'
+		WHERE f.gone
 		UNION ALL
 		SELECT (json_populate_record(NULL::%1$s, l.entity)).*
 		FROM last_before l
-		WHERE l.operation <> 'delete'
-			AND NOT EXISTS (SELECT FROM first_later f
-							WHERE l.entity_key IN (f.entity_key, f.old_key))
+		WHERE NOT l.gone
+			AND NOT EXISTS (SELECT FROM first_later f WHERE f.key = l.key)
 		UNION ALL
 		SELECT %4$s FROM %1$s c
 		WHERE NOT EXISTS (SELECT FROM truncated)
-			AND (%2$s) NOT IN (SELECT f.entity_key FROM first_later f)
+			AND (%2$s) NOT IN (SELECT f.key FROM first_later f)
 		$query$, target, audit.key_expression(target, 'c'),
 		audit.key_expression(target, 'b'), audit.columns_then(target, changes, 'c'))
 	USING moment, target, recorded, changes, relevant;

@@ -299,6 +299,27 @@ SELECT * FROM audit.as_of(NULL::stock, :'before') ORDER BY id;
 SELECT audit.revert('bumped');
 SELECT id, n FROM stock ORDER BY id;
 
+-- Keys that change, pass to other rows, and are exchanged in one statement
+CREATE TABLE seats (n int PRIMARY KEY DEFERRABLE, guest text);
+SELECT audit.enable('seats');
+INSERT INTO seats VALUES (1, 'ann'), (2, 'bob'), (7, 'cid');
+UPDATE seats SET n = 3 - n WHERE n < 3;
+UPDATE seats SET n = 8 WHERE n = 7;
+CREATE TABLE seated AS TABLE seats;
+SELECT clock_timestamp() AS before \gset
+UPDATE seats SET guest = 'anna' WHERE n = 2;
+UPDATE seats SET n = 5 WHERE n = 2;
+INSERT INTO seats VALUES (2, 'dan');
+UPDATE seats SET n = 6 WHERE n = 2;
+UPDATE seats SET n = 9 - n WHERE n IN (1, 8);
+UPDATE seats SET n = 7 WHERE n = 8; UPDATE seats SET n = 8 WHERE n = 7;
+DELETE FROM seats WHERE guest = 'bob'; INSERT INTO seats VALUES (1, 'eve');
+SELECT * FROM audit.as_of(NULL::seats, :'before') ORDER BY n;
+TRUNCATE seats;
+INSERT INTO seats VALUES (1, 'fay');
+SELECT * FROM audit.as_of(NULL::seats, :'before') ORDER BY n;
+SELECT n, guest FROM seated ORDER BY n;
+
 -- Foreign keys are judged when all is written.
 CREATE TABLE makers (id int PRIMARY KEY);
 CREATE TABLE goods (id int PRIMARY KEY, maker int REFERENCES makers ON DELETE CASCADE ON UPDATE CASCADE,
@@ -350,5 +371,5 @@ SELECT o.operation, d.* FROM audit.objects o, audit.diff(o.id) d WHERE dao_name 
 SELECT count(*) FROM audit.diff('00000000-0000-7000-8000-000000000000');
 
 DROP FUNCTION refused;
-DROP TABLE accounts, lines, unkeyed, vaults, citizens, passes, sales, shaped, stock, goods, makers;
+DROP TABLE accounts, lines, unkeyed, vaults, citizens, passes, sales, shaped, stock, goods, makers, seats, seated;
 DROP FUNCTION bump;
