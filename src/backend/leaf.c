@@ -49,11 +49,13 @@ al_leaf_unix_time(TimestampTz time)
 	return time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
+/* The transaction of a record; fetches with it what its leaf needs next. */
 uint64
 al_leaf_txid(AlStream stream, TupleTableSlot *slot)
 {
 	bool		isnull;
 
+	slot_getsomeattrs(slot, al_tables[stream].salt);
 	return DatumGetUInt64(slot_getattr(slot, al_tables[stream].txid, &isnull));
 }
 

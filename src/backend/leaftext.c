@@ -52,7 +52,7 @@ typedef struct DataColumn
 	const char *name;
 	AttrNumber	column;
 	ColumnKind	kind;
-	bool		own;			/* not shared with the record before */
+	bool		own;			/* a record's own, not its statement's */
 } DataColumn;
 
 /* In canonical order. */
@@ -217,13 +217,13 @@ put_meta(AlStream stream, TupleTableSlot *slot, AlBuf *out)
 		print_meta(stream, occurred_at, txid);
 	at = al_buf_reserve(out, meta.text.len);
 	if (at == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		al_glue_no_memory();
 	memcpy(at, meta.text.data, meta.text.len);
 	al_ids_print(at + meta.id,
 				 DatumGetUUIDP(column(slot, al_tables[stream].id)));
 	out->len += meta.text.len;
 }
+
 /*
  * The UTF-8 form of a text, or what stands for it: see the head.  The result
  * is "bytes" or new memory.
@@ -304,8 +304,6 @@ put_members(AlCanonJcs *jcs, AlStream stream, TupleTableSlot *slot, int first,
  */
 #define FIRST_SHARED AL_OBJECT_OPERATION
 #define LAST_SHARED AL_OBJECT_KEY_ID
-#define SHARED_BITS \
-	((((uint32) 1 << (LAST_SHARED - FIRST_SHARED + 1)) - 1) << (FIRST_SHARED - 1))
 
 StaticAssertDecl(FIRST_SHARED == AL_OBJECT_SALT + 1 &&
 				 LAST_SHARED < AL_OBJECT_COLUMNS && AL_OBJECT_COLUMNS == 24,
@@ -314,11 +312,14 @@ StaticAssertDecl(FIRST_SHARED == AL_OBJECT_SALT + 1 &&
 typedef struct Shared
 {
 	bool		known;
-	uint32		present;		/* a bit for each column that is not null */
+	uint32		present;		/* a bit for each column that is not null, also
+								 * of those that are not shared */
 	Size		offset;			/* of the first byte behind an aligned one */
 	AlBuf		stored;			/* the bytes of the row */
-	AlBuf		members;		/* as they are printed */
-	Size		before_own[lengthof(object_data) + 1];	/* how much of that */
+	AlBuf		members;		/* as they are printed, with all nulls */
+	int			nown;			/* members that are to be put among them, */
+	int			own[lengthof(object_data)]; /* which, */
+	Size		before[lengthof(object_data)];	/* and behind how much */
 } Shared;
 
 static Shared shared;
@@ -330,7 +331,7 @@ present_columns(HeapTuple row)
 	const bits8 *bits = row->t_data->t_bits;
 
 	if (!HeapTupleHasNulls(row))
-		return PG_UINT32_MAX;
+		return ((uint32) 1 << AL_OBJECT_COLUMNS) - 1;
 	return (uint32) bits[0] | (uint32) bits[1] << 8 | (uint32) bits[2] << 16;
 }
 
@@ -391,7 +392,7 @@ is_shared(TupleTableSlot *slot, HeapTuple row)
 	uint32		present = present_columns(row);
 
 	if (!shared.known ||
-		(present & SHARED_BITS) != shared.present ||
+		present != shared.present ||
 		offset_of(start) != shared.offset ||
 		end - start < shared.stored.len ||
 		memcmp(start, shared.stored.data, shared.stored.len) != 0)
@@ -404,20 +405,23 @@ static void
 print_shared(TupleTableSlot *slot)
 {
 	AlCanonJcs	jcs;
-	int			own = 0;
 
 	shared.known = false;
+	shared.nown = 0;
 	al_buf_reset(&shared.members);
 	al_canon_jcs_begin(&jcs, &shared.members);
 	for (int i = 0; i < lengthof(object_data); i++)
-		if (object_data[i].own)
-			shared.before_own[own++] = shared.members.len;
+	{
+		if (object_data[i].own && !column_is_null(slot, object_data[i].column))
+		{
+			shared.own[shared.nown] = i;
+			shared.before[shared.nown++] = shared.members.len;
+		}
 		else
 			put_members(&jcs, AL_OBJECTS, slot, i, i + 1);
-	shared.before_own[own] = shared.members.len;
+	}
 	if (shared.members.failed)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		al_glue_no_memory();
 }
 
 /* Keeps the bytes of the columns that were printed. */
@@ -436,7 +440,7 @@ keep_shared(TupleTableSlot *slot, HeapTuple row)
 			return;
 		end = end_of(column(slot, i));
 	}
-	shared.present = present_columns(row) & SHARED_BITS;
+	shared.present = present_columns(row);
 	shared.offset = offset_of(start);
 	al_buf_reset(&shared.stored);
 	al_buf_append(&shared.stored, start, end - start);
@@ -447,9 +451,7 @@ static void
 put_object(AlCanonJcs *jcs, TupleTableSlot *slot)
 {
 	HeapTuple	row = stored_row(slot);
-	const char *members;
 	Size		done = 0;
-	int			own = 0;
 
 	if (row == NULL || !is_shared(slot, row))
 	{
@@ -458,18 +460,19 @@ put_object(AlCanonJcs *jcs, TupleTableSlot *slot)
 		if (row)
 			keep_shared(slot, row);
 	}
-	members = shared.members.data;
-	for (int i = 0; i < lengthof(object_data); i++)
+	for (int i = 0; i < shared.nown; i++)
 	{
-		if (!object_data[i].own)
-			continue;
-		al_canon_jcs_put_printed(jcs, members + done,
-								 shared.before_own[own] - done);
-		put_members(jcs, AL_OBJECTS, slot, i, i + 1);
-		done = shared.before_own[own++];
+		int			member = shared.own[i];
+
+		al_canon_jcs_put_printed(jcs, shared.members.data + done,
+								 shared.before[i] - done);
+		put_column(jcs, &data_layout[AL_OBJECTS], member,
+				   object_data[member].kind,
+				   column(slot, object_data[member].column));
+		done = shared.before[i];
 	}
-	al_canon_jcs_put_printed(jcs, members + done,
-							 shared.before_own[own] - done);
+	al_canon_jcs_put_printed(jcs, shared.members.data + done,
+							 shared.members.len - done);
 }
 
 /* ----------------------------------------------------------------- records */

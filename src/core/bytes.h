@@ -13,10 +13,12 @@
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define AL_BIG_ENDIAN_32(word) __builtin_bswap32(word)
+#define AL_BIG_ENDIAN_64(word) __builtin_bswap64(word)
 #define AL_LITTLE_ENDIAN_32(word) (word)
 #define AL_LITTLE_ENDIAN_64(word) (word)
 #else
 #define AL_BIG_ENDIAN_32(word) (word)
+#define AL_BIG_ENDIAN_64(word) (word)
 #define AL_LITTLE_ENDIAN_32(word) __builtin_bswap32(word)
 #define AL_LITTLE_ENDIAN_64(word) __builtin_bswap64(word)
 #endif
@@ -36,6 +38,16 @@ al_store_be32(void *bytes, uint32_t word)
 {
 	word = AL_BIG_ENDIAN_32(word);
 	memcpy(bytes, &word, sizeof(word));
+}
+
+/* Eight bytes, the first one highest */
+static inline uint64_t
+al_load_be64(const void *bytes)
+{
+	uint64_t	word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return AL_BIG_ENDIAN_64(word);
 }
 
 /* Four bytes, the first one lowest */
