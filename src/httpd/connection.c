@@ -34,7 +34,7 @@ struct AlConnection
 	int			fd;
 	atomic_llong deadline;		/* monotonic microseconds; 0 = none */
 	bool		refused;
-	char		method[32];		/* of the request that is read, if it is known */
+	char		method[32];		/* of what is read, if it is known */
 };
 
 static const AlConfig *config;
@@ -82,9 +82,10 @@ say_last(AlConnection *connection, const char *bytes, size_t len)
 		(void) send(connection->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else if (info && info->tls_session)
 	{
-		(void) gnutls_record_send((gnutls_session_t) info->tls_session, bytes,
-								  len);
-		(void) gnutls_bye((gnutls_session_t) info->tls_session, GNUTLS_SHUT_WR);
+		gnutls_session_t session = (gnutls_session_t) info->tls_session;
+
+		(void) gnutls_record_send(session, bytes, len);
+		(void) gnutls_bye(session, GNUTLS_SHUT_WR);
 	}
 	shutdown(connection->fd, SHUT_WR);
 }
@@ -106,7 +107,7 @@ al_connection_say_last(AlConnection *connection, const char *bytes, size_t len)
 	say_last(connection, bytes, len);
 	while ((left = end - al_clock_now()) > 0)
 	{
-		struct pollfd fd = {.fd = connection->fd,.events = POLLIN};
+		struct pollfd fd = {connection->fd, POLLIN, 0};
 
 		if (poll(&fd, 1, (int) (left / 1000) + 1) > 0 &&
 			recv(connection->fd, dropped, sizeof(dropped), MSG_DONTWAIT) <= 0)
@@ -119,17 +120,17 @@ void
 al_connection_refuse(AlConnection *connection, AlFault fault, bool linger)
 {
 	char		answer[512];
-	int			len =
-		snprintf(answer, sizeof(answer),
-				 "HTTP/1.1 %u %s\r\n"
-				 "Connection: close\r\n"
-				 "Content-Type: application/json; charset=utf-8\r\n"
-				 "Content-Length: %zu\r\n\r\n"
-				 "{\"message\":\"%s\"}",
-				 fault.status, MHD_get_reason_phrase_for(fault.status),
-				 strlen(fault.message) + strlen("{\"message\":\"\"}"),
-				 fault.message);
+	int			len;
 
+	len = snprintf(answer, sizeof(answer),
+				   "HTTP/1.1 %u %s\r\n"
+				   "Connection: close\r\n"
+				   "Content-Type: application/json; charset=utf-8\r\n"
+				   "Content-Length: %zu\r\n\r\n"
+				   "{\"message\":\"%s\"}",
+				   fault.status, MHD_get_reason_phrase_for(fault.status),
+				   strlen(fault.message) + strlen("{\"message\":\"\"}"),
+				   fault.message);
 	connection->refused = true;
 	atomic_fetch_add(&al_counters.answers[fault.status / 100 % 6], 1);
 	atomic_fetch_add(&al_counters.bytes,

@@ -27,10 +27,10 @@ extern int	al_connection_socket(const AlConnection *connection);
 extern void al_connection_set_deadline(AlConnection *connection, bool on);
 extern const char *al_connection_method(const AlConnection *connection);
 extern bool al_connection_is_refused(const AlConnection *connection);
-extern void
-			al_connection_say_last(AlConnection *connection, const char *bytes, size_t len);
-extern void
-			al_connection_refuse(AlConnection *connection, AlFault fault, bool linger);
+extern void al_connection_say_last(AlConnection *connection, const char *bytes,
+								   size_t len);
+extern void al_connection_refuse(AlConnection *connection, AlFault fault,
+								 bool linger);
 extern void al_connection_acknowledge(const AlConnection *connection);
 extern void al_connection_cut_slow(void);
 extern void al_connection_drain(void);

@@ -343,9 +343,10 @@ al_database_run(AlDatabase *db, const AlStatement *statement,
 			*loss = AL_LOSS_UNFIT;
 			return NULL;
 		}
+
 		/*
-		 * The extension was updated under a prepared statement of ours; or
-		 * it is a trigger of the user's that misses something, again.
+		 * The extension was updated under a prepared statement of ours; or it
+		 * is a trigger of the user's that misses something, again.
 		 */
 		if (is_stale_call(code) && attempt == 0)
 		{

@@ -133,8 +133,8 @@ start_daemon(AlConfig *config, int listener)
 	int			n = 0;
 
 	/* first, so that it hears what is wrong with the others */
-	add_option(options, &n, MHD_OPTION_EXTERNAL_LOGGER, (intptr_t) al_refuse_listen,
-			   NULL);
+	add_option(options, &n, MHD_OPTION_EXTERNAL_LOGGER,
+			   (intptr_t) al_refuse_listen, NULL);
 	add_option(options, &n, MHD_OPTION_LISTEN_SOCKET, listener, NULL);
 	add_option(options, &n, MHD_OPTION_CONNECTION_LIMIT,
 			   config->max_connections, NULL);

@@ -18,8 +18,8 @@ typedef struct AlFault
 	bool		first_line;		/* what came is not even a request */
 } AlFault;
 
-extern AlFault al_syntax_first_line(const char *bytes, size_t len, char *method,
-									size_t size);
+extern AlFault al_syntax_first_line(const char *bytes, size_t len,
+									char *method, size_t size);
 extern AlFault al_syntax_check(const AlConfig *config,
 							   struct MHD_Connection *mhd, const char *method,
 							   const char *target, const char *version);
