@@ -341,6 +341,12 @@ ALTER TABLE audit.audit_objects ENABLE ALWAYS TRIGGER audit_log_flush;
 
 /* ---------------------------------------------------- functions: tracking */
 
+/*
+ * A table that is tracked has two triggers that call audit.capture(): one FOR
+ * EACH ROW, of which (tgtype & 1) = 1, and one for TRUNCATE.  Partitions have
+ * the first cloned, with a tgparentid.
+ */
+
 CREATE FUNCTION audit.trigger_args(trigger oid) RETURNS text[]
 	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'audit_log_trigger_args';
 REVOKE ALL ON FUNCTION audit.trigger_args(oid) FROM PUBLIC;
@@ -617,6 +623,28 @@ REVOKE ALL ON FUNCTION audit.check_columns(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION audit.check_columns(text[]) IS
 	'internal: throws unless the argument is a plain list of names';
 
+/* Throws for a partition whose trigger is that of the table above it. */
+CREATE FUNCTION audit.refuse_partition(target regclass, advice text)
+	RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_trigger
+			   WHERE tgrelid = target
+				   AND tgfoid = 'audit.capture()'::regprocedure
+				   AND tgparentid <> 0)
+	THEN
+		RAISE EXCEPTION 'partition "%" is tracked through the partitioned table above it',
+			target
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = advice;
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.refuse_partition(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION audit.refuse_partition(regclass, text) IS
+	'internal: throws for a partition that is tracked through the table above it';
+
 CREATE FUNCTION audit.enable(target regclass, exclude text[] DEFAULT '{}',
 							 mask text[] DEFAULT '{}',
 							 skip_unchanged boolean DEFAULT false,
@@ -664,16 +692,7 @@ BEGIN
 		RAISE EXCEPTION 'table "%" has no column %', target, missing
 			USING ERRCODE = 'undefined_column';
 	END IF;
-	IF EXISTS (SELECT FROM pg_trigger
-			   WHERE tgrelid = target
-				   AND tgfoid = 'audit.capture()'::regprocedure
-				   AND tgparentid <> 0)
-	THEN
-		RAISE EXCEPTION 'partition "%" is tracked through the partitioned table above it',
-			target
-			USING ERRCODE = 'object_not_in_prerequisite_state',
-				HINT = 'Call audit.enable() for the partitioned table to change its options.';
-	END IF;
+	PERFORM audit.refuse_partition(target, 'Call audit.enable() for the partitioned table to change its options.');
 
 	PERFORM audit.add_triggers(target, exclude, mask, skip_unchanged,
 							   record_applied);
@@ -706,16 +725,7 @@ AS $$
 DECLARE
 	member regclass;
 BEGIN
-	IF EXISTS (SELECT FROM pg_trigger
-			   WHERE tgrelid = target
-				   AND tgfoid = 'audit.capture()'::regprocedure
-				   AND tgparentid <> 0)
-	THEN
-		RAISE EXCEPTION 'partition "%" is tracked through the partitioned table above it',
-			target
-			USING ERRCODE = 'object_not_in_prerequisite_state',
-				HINT = 'Call audit.disable() for the partitioned table.';
-	END IF;
+	PERFORM audit.refuse_partition(target, 'Call audit.disable() for the partitioned table.');
 	IF audit.is_tracked(target) IS NOT TRUE THEN
 		RAISE EXCEPTION 'table "%" is not tracked', target
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -1109,126 +1119,112 @@ REVOKE ALL ON FUNCTION audit.tables_of(oid, oid) FROM PUBLIC;
 COMMENT ON FUNCTION audit.tables_of(oid, oid) IS
 	'internal: the tables that a command on an object is about';
 
-CREATE FUNCTION audit.on_ddl_command_end() RETURNS event_trigger
-	LANGUAGE plpgsql SECURITY DEFINER
+/*
+ * After a command on a table that was there before: what was promised of it,
+ * or of tables that it has brought along, holds on.
+ */
+CREATE FUNCTION audit.follow_ddl(target regclass, details text[]) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	own name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+				 WHERE c.oid = target);
+	attached regclass;
+BEGIN
+	/* Records do not come through SQL: nothing would fill or check these. */
+	IF own = 'audit'
+		AND details && ARRAY['ADD COLUMN', 'ADD CONSTRAINT', 'SET NOT NULL']
+	THEN
+		RAISE EXCEPTION 'table "%.%" takes no columns or constraints but its own',
+			own, (SELECT relname FROM pg_class WHERE oid = target)
+			USING ERRCODE = 'feature_not_supported',
+				HINT = 'You may add indexes; a view can show more.';
+	END IF;
+	IF details[1] = 'RENAME COLUMN' THEN
+		PERFORM audit.follow_rename(target, details[2], details[3]);
+	ELSIF 'ATTACH PARTITION' = ANY (details) THEN
+		FOR attached IN
+			SELECT p.relid FROM pg_partition_tree(target) AS p
+			WHERE p.relid <> target
+		LOOP
+			PERFORM audit.track_new_table(attached);
+		END LOOP;
+	ELSIF details[1] = 'DETACH PARTITION' THEN
+		/* On its own now, it falls under a rule of audit.enable_all(). */
+		PERFORM audit.track_new_table(c.oid)
+		FROM parse_ident(details[2]) AS name
+			JOIN pg_class c ON c.relname = name[cardinality(name)]
+			JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE NOT c.relispartition
+			AND n.nspname = CASE WHEN cardinality(name) > 1 THEN name[1] ELSE own END;
+	ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
+		PERFORM audit.track_new_table(target);
+	END IF;
+	IF details && ARRAY['ENABLE TRIGGER', 'ENABLE TRIGGER ALL', 'ENABLE TRIGGER USER'] THEN
+		PERFORM audit.enable_always(target);
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.follow_ddl(regclass, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION audit.follow_ddl(regclass, text[]) IS
+	'internal: keeps tables recorded as they were meant to be after a command on one of them';
+
+/*
+ * Records a command on a table that was there before, if the table or one that
+ * inherits its columns is tracked.
+ *
+ * Making a trigger fire always only strengthens, if nothing else is done
+ * beside it, and a constraint of a tracked table only limits what is written:
+ * restoring a dump adds foreign keys after the triggers.
+ */
+CREATE FUNCTION audit.log_table_ddl(target regclass, details text[],
+									entity json) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	changed record;
+BEGIN
+	FOR changed IN
+		SELECT n.nspname, c.relname
+		FROM (SELECT target AS relid
+			  WHERE (audit.is_tracked(target)
+						AND details IS DISTINCT FROM '{ADD CONSTRAINT,"",""}'
+					 OR (SELECT relnamespace FROM pg_class WHERE oid = target)
+						= 'audit'::regnamespace)
+				AND (SELECT bool_and(details[n] = 'ENABLE ALWAYS TRIGGER')
+					 FROM generate_series(1, cardinality(details), 3) AS n) IS NOT TRUE
+			  UNION ALL
+			  SELECT b FROM audit.tables_below(target) AS b
+			  WHERE details && ARRAY['ADD COLUMN', 'DROP COLUMN', 'RENAME COLUMN',
+									 'ALTER COLUMN TYPE', 'ALTER COLUMN TYPE USING',
+									 'SET EXPRESSION']) AS t
+			JOIN pg_class c ON c.oid = t.relid
+			JOIN pg_namespace n ON n.oid = c.relnamespace
+		ORDER BY c.oid <> target, c.oid
+	LOOP
+		PERFORM audit.log_ddl(changed.nspname::text, changed.relname::text, NULL, entity);
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.log_table_ddl(regclass, text[], json) FROM PUBLIC;
+COMMENT ON FUNCTION audit.log_table_ddl(regclass, text[], json) IS
+	'internal: records a command on a table, for it and for tables that inherit its columns';
+
+/*
+ * Records what the command did to parts of the extension.  What a function of
+ * ours does can be replaced like a trigger, and so can what a view shows.  What
+ * is no longer part of the extension can be dropped, what has left the schema
+ * changed.
+ */
+CREATE FUNCTION audit.log_own_ddl() RETURNS void
+	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	command record;
-	details text[];
-	attached regclass;
-	below record;
 BEGIN
-	IF to_regnamespace('audit') IS NULL THEN
-		RAISE EXCEPTION 'schema "audit" cannot be renamed'
-			USING ERRCODE = 'feature_not_supported';
-	END IF;
-	FOR command IN
-		SELECT c.*, cl.oid AS relid, cl.relname, n.nspname, t.tgname, t.tgfoid
-		FROM pg_event_trigger_ddl_commands() AS c
-			LEFT JOIN pg_trigger t
-				ON c.classid = 'pg_trigger'::regclass AND t.oid = c.objid
-			CROSS JOIN audit.tables_of(c.classid, c.objid) AS target
-			JOIN pg_class cl ON cl.oid = target
-			JOIN pg_namespace n ON n.oid = cl.relnamespace
-		WHERE NOT c.in_extension AND cl.relkind IN ('r', 'p', 'f')
-	LOOP
-		details := audit.ddl_details(command.command);
-		IF command.tgname IS NOT NULL THEN
-			PERFORM audit.watch_trigger(command.nspname::text, command.relname::text,
-				command.tgname, command.tgfoid, command.relid::regclass, details,
-				json_build_object('command_tag', command.command_tag,
-								  'object_type', command.object_type,
-								  'object_identity', command.object_identity,
-								  'details', details));
-			CONTINUE;
-		END IF;
-		CONTINUE WHEN command.classid = 'pg_namespace'::regclass
-			AND details[1] IS DISTINCT FROM 'RENAME';
-		IF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
-		THEN
-			PERFORM audit.track_new_table(command.relid);
-			/* CREATE TABLE AS wrote its rows before there was a trigger. */
-			IF command.command_tag IN ('CREATE TABLE AS', 'SELECT INTO')
-				AND audit.is_tracked(command.relid)
-			THEN
-				PERFORM audit.snapshot(command.relid, 'audit.capture()');
-			END IF;
-			CONTINUE;
-		END IF;
-
-		/* Records do not come through SQL: nothing would fill or check these. */
-		IF command.nspname = 'audit'
-			AND details && ARRAY['ADD COLUMN', 'ADD CONSTRAINT', 'SET NOT NULL']
-		THEN
-			RAISE EXCEPTION 'table "%.%" takes no columns or constraints but its own',
-				command.nspname, command.relname
-				USING ERRCODE = 'feature_not_supported',
-					HINT = 'You may add indexes; a view can show more.';
-		END IF;
-		IF details[1] = 'RENAME COLUMN' THEN
-			PERFORM audit.follow_rename(command.relid, details[2], details[3]);
-		ELSIF 'ATTACH PARTITION' = ANY (details) THEN
-			FOR attached IN
-				SELECT p.relid FROM pg_partition_tree(command.relid) AS p
-				WHERE p.relid <> command.relid
-			LOOP
-				PERFORM audit.track_new_table(attached);
-			END LOOP;
-		ELSIF details[1] = 'DETACH PARTITION' THEN
-			/* On its own now, it falls under a rule of audit.enable_all(). */
-			PERFORM audit.track_new_table(c.oid)
-			FROM parse_ident(details[2]) AS name
-				JOIN pg_class c ON c.relname = name[cardinality(name)]
-				JOIN pg_namespace n ON n.oid = c.relnamespace
-			WHERE NOT c.relispartition
-				AND n.nspname = CASE WHEN cardinality(name) > 1 THEN name[1]
-									 ELSE command.nspname END;
-		ELSIF details[1] = 'SET SCHEMA' OR 'INHERIT' = ANY (details) THEN
-			PERFORM audit.track_new_table(command.relid);
-		END IF;
-		IF details && ARRAY['ENABLE TRIGGER', 'ENABLE TRIGGER ALL', 'ENABLE TRIGGER USER'] THEN
-			PERFORM audit.enable_always(command.relid);
-		END IF;
-		/*
-		 * Making a trigger fire always only strengthens, if nothing else is
-		 * done beside it, and a constraint of a tracked table only limits what
-		 * is written: restoring a dump adds foreign keys after the triggers.
-		 */
-		IF (audit.is_tracked(command.relid)
-				AND details IS DISTINCT FROM '{ADD CONSTRAINT,"",""}'
-			OR command.nspname = 'audit')
-			AND (SELECT bool_and(details[n] = 'ENABLE ALWAYS TRIGGER')
-				 FROM generate_series(1, cardinality(details), 3) AS n) IS NOT TRUE
-		THEN
-			PERFORM audit.log_ddl(command.nspname::text, command.relname::text, NULL,
-				json_build_object('command_tag', command.command_tag,
-								  'object_type', command.object_type,
-								  'object_identity', command.object_identity,
-								  'details', details));
-		END IF;
-		CONTINUE WHEN NOT details && ARRAY['ADD COLUMN', 'DROP COLUMN', 'RENAME COLUMN',
-										   'ALTER COLUMN TYPE', 'ALTER COLUMN TYPE USING',
-										   'SET EXPRESSION'];
-		FOR below IN
-			SELECT n.nspname, c.relname
-			FROM audit.tables_below(command.relid) AS t JOIN pg_class c ON c.oid = t
-				JOIN pg_namespace n ON n.oid = c.relnamespace
-			ORDER BY c.oid
-		LOOP
-			PERFORM audit.log_ddl(below.nspname::text, below.relname::text, NULL,
-				json_build_object('command_tag', command.command_tag,
-								  'object_type', command.object_type,
-								  'object_identity', command.object_identity,
-								  'details', details));
-		END LOOP;
-	END LOOP;
-
-	/*
-	 * What a function of ours does can be replaced like a trigger, and so can
-	 * what a view shows.  What is no longer part of the extension can be
-	 * dropped, what has left the schema changed.
-	 */
 	FOR command IN
 		SELECT DISTINCT c.command_tag, c.object_type, c.object_identity,
 			coalesce(p.proname, v.relname, e.extname, s.nspname) AS name
@@ -1253,11 +1249,24 @@ BEGIN
 							  'object_type', command.object_type,
 							  'object_identity', command.object_identity));
 	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.log_own_ddl() FROM PUBLIC;
+COMMENT ON FUNCTION audit.log_own_ddl() IS
+	'internal: records what a command did to functions, views and the schema of the extension';
 
-	/*
-	 * A record has what a cast to json makes of a value, as row_to_json() has,
-	 * and a key what a cast to text makes of it: a type's owner chooses.
-	 */
+/*
+ * Records casts.  A record has what a cast to json makes of a value, as
+ * row_to_json() has, and a key what a cast to text makes of it: a type's owner
+ * chooses.
+ */
+CREATE FUNCTION audit.log_cast_ddl() RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	command record;
+BEGIN
 	FOR command IN
 		SELECT c.command_tag, c.object_type, c.object_identity, n.nspname, t.typname
 		FROM pg_event_trigger_ddl_commands() AS c
@@ -1274,6 +1283,64 @@ BEGIN
 							  'object_type', command.object_type,
 							  'object_identity', command.object_identity));
 	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.log_cast_ddl() FROM PUBLIC;
+COMMENT ON FUNCTION audit.log_cast_ddl() IS
+	'internal: records a cast that decides what records hold of a type';
+
+CREATE FUNCTION audit.on_ddl_command_end() RETURNS event_trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	command record;
+	details text[];
+	entity json;
+BEGIN
+	IF to_regnamespace('audit') IS NULL THEN
+		RAISE EXCEPTION 'schema "audit" cannot be renamed'
+			USING ERRCODE = 'feature_not_supported';
+	END IF;
+	FOR command IN
+		SELECT c.*, cl.oid AS relid, cl.relname, n.nspname, t.tgname, t.tgfoid
+		FROM pg_event_trigger_ddl_commands() AS c
+			LEFT JOIN pg_trigger t
+				ON c.classid = 'pg_trigger'::regclass AND t.oid = c.objid
+			CROSS JOIN audit.tables_of(c.classid, c.objid) AS target
+			JOIN pg_class cl ON cl.oid = target
+			JOIN pg_namespace n ON n.oid = cl.relnamespace
+		WHERE NOT c.in_extension AND cl.relkind IN ('r', 'p', 'f')
+	LOOP
+		details := audit.ddl_details(command.command);
+		entity := json_build_object('command_tag', command.command_tag,
+									'object_type', command.object_type,
+									'object_identity', command.object_identity,
+									'details', details);
+		IF command.tgname IS NOT NULL THEN
+			PERFORM audit.watch_trigger(command.nspname::text, command.relname::text,
+										command.tgname, command.tgfoid,
+										command.relid::regclass, details, entity);
+		ELSIF command.classid = 'pg_namespace'::regclass
+			AND details[1] IS DISTINCT FROM 'RENAME'
+		THEN
+			CONTINUE;
+		ELSIF command.command_tag LIKE 'CREATE%' OR command.command_tag = 'SELECT INTO'
+		THEN
+			PERFORM audit.track_new_table(command.relid);
+			/* CREATE TABLE AS wrote its rows before there was a trigger. */
+			IF command.command_tag IN ('CREATE TABLE AS', 'SELECT INTO')
+				AND audit.is_tracked(command.relid)
+			THEN
+				PERFORM audit.snapshot(command.relid, 'audit.capture()');
+			END IF;
+		ELSE
+			PERFORM audit.follow_ddl(command.relid, details);
+			PERFORM audit.log_table_ddl(command.relid, details, entity);
+		END IF;
+	END LOOP;
+	PERFORM audit.log_own_ddl();
+	PERFORM audit.log_cast_ddl();
 END
 $$;
 REVOKE ALL ON FUNCTION audit.on_ddl_command_end() FROM PUBLIC;
