@@ -14,11 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <libpq-fe.h>
 
 #include "entry.h"
 #include "source.h"
+
+/* As al_files_open() reads them. */
+#define SAVED_LEAVES "records.jsonl"
+#define SAVED_BLOCKS "blocks.jsonl"
 
 #define BLOCKS_AT_ONCE 500
 #define PATH_MAX_LEN 4096
@@ -222,11 +227,18 @@ copy_row(Live *live, CopyOf what, const char *statement, char **row,
 }
 
 static AlStatus
-save_line(FILE *file, const char *line, size_t len, AlError *err)
+fail_saving(const char *name, AlError *err)
+{
+	return al_status_fail(err, AL_FAILED, "could not save all of \"%s\": %s",
+						  name, strerror(errno));
+}
+
+static AlStatus
+save_line(FILE *file, const char *name, const char *line, size_t len,
+		  AlError *err)
 {
 	if (file && (fwrite(line, 1, len, file) != len || putc('\n', file) == EOF))
-		return al_status_fail(err, AL_FAILED, "could not save a line: %s",
-							  strerror(errno));
+		return fail_saving(name, err);
 	return AL_OK;
 }
 
@@ -244,7 +256,7 @@ next_leaf(AlSource *source, const char **line, size_t *len, AlError *err)
 	if (status != AL_OK || row == NULL)
 		return status;
 	*len = unescape(row, *len);
-	return save_line(live->save_leaves, row, *len, err);
+	return save_line(live->save_leaves, SAVED_LEAVES, row, *len, err);
 }
 
 static AlStatus
@@ -321,7 +333,7 @@ next_block(AlSource *source, const char **line, size_t *len, AlError *err)
 	*line = PQgetvalue(live->fetched, live->next_fetched, 0);
 	*len = (size_t) PQgetlength(live->fetched, live->next_fetched, 0);
 	live->next_fetched++;
-	return save_line(live->save_blocks, *line, *len, err);
+	return save_line(live->save_blocks, SAVED_BLOCKS, *line, *len, err);
 }
 
 /* An error of the server is an answer here, and must not end the session. */
@@ -409,10 +421,25 @@ begin_saving(Live *live, const char *folder, AlError *err)
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
 		return al_status_fail(err, AL_FAILED, "could not make \"%.150s\": %s",
 							  folder, strerror(errno));
-	status = open_save(folder, "records.jsonl", &live->save_leaves, err);
+	status = open_save(folder, SAVED_LEAVES, &live->save_leaves, err);
 	if (status == AL_OK)
-		status = open_save(folder, "blocks.jsonl", &live->save_blocks, err);
+		status = open_save(folder, SAVED_BLOCKS, &live->save_blocks, err);
 	return status;
+}
+
+/* What is saved is complete and on disk, or it is told that it is not. */
+static AlStatus
+finish(AlSource *source, AlError *err)
+{
+	Live	   *live = source->state;
+	FILE	   *files[] = {live->save_leaves, live->save_blocks};
+	const char *names[] = {SAVED_LEAVES, SAVED_BLOCKS};
+
+	for (int i = 0; i < 2; i++)
+		if (files[i] &&
+			(fflush(files[i]) != 0 || fsync(fileno(files[i])) != 0))
+			return fail_saving(names[i], err);
+	return AL_OK;
 }
 
 static void
@@ -449,6 +476,7 @@ al_live_open(AlSource *source, const char *conninfo, const char *save,
 	source->stored_next = stored_next;
 	source->sealed_next = sealed_next;
 	source->erased = erased;
+	source->finish = finish;
 	source->close = close_live;
 	status = connect_to(conninfo, &live->leaves, err);
 	if (status == AL_OK)

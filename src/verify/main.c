@@ -4,7 +4,10 @@
  * audit_log_verify: verifies the ledger of an audit log outside the server,
  * with public keys only.  See README.md.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "check.h"
 #include "config.h"
@@ -26,9 +29,15 @@ verify(const AlConfig *config, AlTrust *trust, AlNotes *notes,
 		: al_live_open(&source, config->conninfo, config->save, &err);
 	if (status == AL_OK)
 		status = al_check(&source, trust, notes, report, &err);
+	if (status == AL_OK && source.finish)
+		status = source.finish(&source, &err);
 	if (source.close)
 		source.close(&source);
-	if (status == AL_OK && fflush(stdout) == 0)
+	if (status == AL_OK && fflush(stdout) != 0)
+		status = al_status_fail(&err, AL_FAILED,
+								"could not write the findings: %s",
+								strerror(errno));
+	if (status == AL_OK)
 		return report->findings > 0 ? EXIT_FINDINGS : EXIT_CLEAN;
 	al_report_end(report);
 	fprintf(stderr, "audit_log_verify: could not verify: %s\n",
@@ -45,6 +54,8 @@ main(int argc, char **argv)
 	AlReport	report = {0};
 	int			result = EXIT_UNVERIFIED;
 
+	/* A file that may not grow is an error like a full disk. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (al_config_read(argc, argv, &config, &trust, &notes, &report))
 	{
 		if (config.done)

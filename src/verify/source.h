@@ -54,6 +54,8 @@ struct AlSource
 						   AlError *err);
 	uint64_t	next_txid;		/* first that has not begun */
 
+	/* Called once all is read that will be; NULL: nothing is left to do. */
+	AlStatus	(*finish) (AlSource *source, AlError *err);
 	void		(*close) (AlSource *source);
 };
 

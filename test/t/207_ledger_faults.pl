@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::RealBin/../lib";
 use AuditLog qw(put_file get_file);
 use Faults;
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -17,14 +18,15 @@ my $key = "$dir/ledger.pem";
 mkdir "$dir/checkpoints" or die;
 my $node = AuditLog::new_node('faults',
 	"shared_preload_libraries = 'audit_log'",
-	"audit.ledger_database = 'shop'",
+	"audit.ledger_database = 'postgres'",
 	'audit.ledger_interval = 1',
 	"audit.ledger_key = '$key'",
 	"audit.checkpoint_dir = '$dir/checkpoints'",
 	'restart_after_crash = on',
 	'fsync = on');
 my $faults = Faults::start($node);
-my $db = AuditLog::create_db($node, 'shop');
+my $db = 'postgres';	# the worker need not wait for it
+$node->safe_psql($db, 'CREATE EXTENSION audit_log CASCADE');
 my $n = 0;
 
 sub sql
@@ -77,6 +79,18 @@ sub goes_on
 sql(q{CREATE TABLE things (id int PRIMARY KEY, note text); SELECT audit.enable('things')});
 goes_on('at first');
 my ($file) = glob "$dir/checkpoints/*.checkpoint";
+
+# ------------------------------------------------------- copies of the ledger
+
+# What is kept elsewhere is complete, or it is told that it is not: also if it is
+# the last bytes that do not fit, which leave a buffer at the end.
+my @verify = (AuditLog::program('audit_log_verify'), '--quiet', '--unsigned');
+my $connection = $node->connstr($db);
+my ($out, $err);
+is(IPC::Run::run([ @verify, "--save=$dir/whole", $connection ], '>', \$out, '2>', \$err), 1, 'the ledger is saved');
+my $blocks = int(((-s "$dir/whole/records.jsonl") - 1) / 512);
+ok(!IPC::Run::run([ 'sh', '-c', "ulimit -f $blocks" . '; exec "$@"', 'sh', @verify, "--save=$dir/part", $connection ], '>', \$out, '2>', \$err), 'where there is no room it is not');
+like($err, qr/could not save all of "records\.jsonl": File too large/, 'and why');
 
 # -------------------------------------------------------- the checkpoint file
 
