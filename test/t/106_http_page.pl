@@ -253,6 +253,16 @@ $browser->wait_for('return /signature does not fit.*not what was sealed/s.test(d
 $browser->js('location.hash = "#objects?dao_name=consumers"');
 $browser->wait_for('return document.querySelectorAll("#rows tr.alarm").length === 1', 'and stands out in the list');
 
+## times in a link that somebody wrote
+
+$browser->js('location.hash = "#objects?dao_name=consumers&after=2020-01-01T00:00:00Z"');
+$browser->wait_for('return /2020|Jan/.test(document.querySelector("#period")?.innerText) && document.querySelectorAll("#rows tr.alarm").length === 1',
+	'may be as the API takes them');
+$browser->wait_for('return /\d/.test(document.querySelector("#from").innerText) && !document.querySelector("#histogram").hidden', '... and so may those of the histogram');
+$browser->js('location.hash = "#objects?after=soon"');
+$browser->wait_for('return /after must be/.test(document.querySelector("#empty").innerText)', 'what is no time is refused');
+like($browser->js('return document.querySelector("#period").innerText'), qr/^soon/, '... and shown as it is');
+
 ## a database that is away
 
 $node->stop('fast');
@@ -311,7 +321,7 @@ $browser->screenshot('dark');
 
 my @foreign = grep { !m{^\Q$web->{url}\E/} && !/^(data|chrome|about|chrome-extension):/ } $browser->requested;
 is_deeply(\@foreign, [], 'no request leaves the host');
-my @complaints = grep { !/status of (40[14]|503)/ } $browser->complaints;
+my @complaints = grep { !/status of (40[014]|503)/ } $browser->complaints;
 is_deeply(\@complaints, [], 'the console is empty');
 $browser->stop;
 
