@@ -203,11 +203,39 @@ is_connected(AlDatabase *db)
 	return may_connect() && connect_now(db);
 }
 
+/* Says of a table that is to be served why it cannot be. */
+static void
+look_at_table(PGconn *conn, const char *table)
+{
+	static const char sql[] =
+		"SELECT pg_catalog.has_table_privilege("
+		"pg_catalog.to_regclass($1)::pg_catalog.oid, 'SELECT')";
+	AlAwait		await = {.purpose = our_own};
+	PGresult   *result = PQsendQueryParams(conn, sql, 1, NULL, &table, NULL,
+										   NULL, 0) ?
+		al_await_result(conn, &await) : NULL;
+
+	if (PQresultStatus(result) != PGRES_TUPLES_OK)
+		al_diag("--expose=%s: %s", table, result ?
+				PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) :
+				PQerrorMessage(conn));
+	else if (PQgetisnull(result, 0, 0))
+		al_diag("--expose=%s: database \"%s\" has no such table", table,
+				PQdb(conn));
+	else if (PQgetvalue(result, 0, 0)[0] != 't')
+		al_diag("--expose=%s: role \"%s\" may not read it: run GRANT SELECT ON %s TO \"%s\", and grant what else it is to do",
+				table, PQuser(conn), table, PQuser(conn));
+	PQclear(result);
+}
+
 /* Connects, if it can be done at once, to see what is there. */
 void
 al_database_greet(AlDatabase *db)
 {
-	(void) is_connected(db);
+	if (!is_connected(db))
+		return;
+	for (int i = 0; i < config->nexposed; i++)
+		look_at_table(db->conn, config->exposed[i].table);
 }
 
 /* Connects anew, waiting a moment for a server that is starting. */

@@ -61,6 +61,15 @@ is($web->get('/audit/objects')->{status}, 200, 'what is the same in both works')
 ok($web->stop, 'it ends');
 $node->safe_psql($db, qq{UPDATE pg_extension SET extversion = '$ours' WHERE extname = 'audit_log'});
 
+## tables that cannot be served
+
+$node->safe_psql($db, 'CREATE TABLE secrets (id int PRIMARY KEY); CREATE SCHEMA hidden; CREATE TABLE hidden.things (id int PRIMARY KEY)');
+$web = Frontend->start($node, $db, map { "--expose=$_" } qw(public.consumers public.nothing public.secrets hidden.things));
+says($web, $_, "at the start it says: $_") for '--expose=public.nothing: database "shop" has no such table',
+  '--expose=public.secrets: role "web" may not read it: run GRANT SELECT ON public.secrets TO "web"', '--expose=hidden.things: permission denied for schema hidden';
+unlike(slurp_file($web->{log}), qr/--expose=public.consumers/, '... and nothing of what can be');
+ok($web->stop, 'it ends');
+
 ## functions that are not there any more, before the first call and after
 
 $web = Frontend->start($node, $db, '--expose=public.consumers');
