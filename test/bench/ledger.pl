@@ -22,6 +22,7 @@ $db->sql('SELECT audit.seal()');
 for my $round (0 .. $rounds - 1)
 {
 	$db->sql("SELECT fill('audited', false)");
+	$db->sql('CHECKPOINT');
 	$db->sql('INSERT INTO audited SELECT * FROM orders');
 	my $size = $db->sql('SELECT size FROM audit.status');
 	my $sealed = $db->measure('SELECT audit.seal()');
@@ -45,6 +46,7 @@ for my $turn (1 .. $rounds * $rows / $part)
 		$db->sql($with ? 'COMMIT' : 'ROLLBACK');
 	}
 }
+$db->sql('SELECT audit.seal()');
 say_line 'sealing            ', spread('%.0f', @seal), ' records/s a core; ',
   bar('sealing, records/s a core', median(@seal), '>=', 500_000, '%.0f');
 say_line 'verifying          ', spread('%.0f', @verify), ' records/s a core; ',
