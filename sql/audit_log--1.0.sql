@@ -1846,42 +1846,21 @@ COMMENT ON FUNCTION audit.columns_then(regclass, json, text) IS
 	'internal: the columns of a row as it is now, but null for those that were not there before the changes';
 
 /*
- * The rows of a table as they were at a moment, worked out from what happened
- * since: a row that was not touched is what it is now; another is what the
- * first later record of its key says it was before, if it was there.  So records older than the moment may
- * have expired.  Only behind a TRUNCATE, which records no rows, the last
- * record before the moment is taken.
+ * What it takes to follow the rows of a table back to a moment: the time since
+ * which records matter, all of them where a TRUNCATE is among them, and what
+ * was done to columns.  Throws where rows cannot be followed.
  */
-CREATE FUNCTION audit.as_of(base anyelement, moment timestamptz)
-	RETURNS SETOF anyelement
+CREATE FUNCTION audit.way_back(target regclass, recorded regclass,
+							   moment timestamptz, OUT since timestamptz,
+							   OUT changes json)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
-	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
-	SET extra_float_digits = 1 SET bytea_output = 'hex'
 AS $$
 DECLARE
-	target regclass := (SELECT t.typrelid FROM pg_type t
-						WHERE t.oid = pg_typeof(base) AND t.typrelid <> 0);
-	recorded regclass;
-	relevant timestamptz := moment;
-	changes json;
 	without_key boolean;
 	other_key boolean;
 BEGIN
-	IF target IS NULL THEN
-		RAISE EXCEPTION 'first argument of audit.as_of() must be of a table''s row type'
-			USING ERRCODE = 'datatype_mismatch',
-				HINT = 'Write audit.as_of(NULL::my_table, moment).';
-	END IF;
-	IF moment IS NULL THEN
-		RAISE EXCEPTION 'moment of audit.as_of() must not be null'
-			USING ERRCODE = 'null_value_not_allowed';
-	END IF;
-	recorded := audit.recorded_as(target);
-	IF audit.is_tracked(target) IS NOT TRUE THEN
-		RAISE WARNING 'changes of table "%" are not recorded', target
-			USING HINT = 'What is not recorded is shown as it is now.';
-	END IF;
+	since := moment;
 	/* Records from before are under the name that the table had then. */
 	IF EXISTS (SELECT FROM pg_class c
 					JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -1916,9 +1895,9 @@ BEGIN
 			   WHERE c.oid = recorded AND o.operation = 'truncate'
 					AND o.occurred_at > moment)
 	THEN
-		relevant := '-infinity';
+		since := '-infinity';
 	END IF;
-	changes := audit.column_changes(recorded, relevant);
+	changes := audit.column_changes(recorded, since);
 	/*
 	 * Rows are followed by the key that the table has now.  One of the time
 	 * may have been another, or excluded or masked.
@@ -1937,7 +1916,7 @@ BEGIN
 			AND o.occurred_at > $3
 		$query$, target, audit.key_expression(target, 'b'))
 	INTO without_key, other_key
-	USING target, recorded, relevant, changes;
+	USING target, recorded, since, changes;
 	IF without_key THEN
 		RAISE EXCEPTION 'rows of table "%" cannot be followed', target
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -1947,6 +1926,47 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				DETAIL = 'The key of the table was another one when records were made.';
 	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.way_back(regclass, regclass, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION audit.way_back(regclass, regclass, timestamptz) IS
+	'internal: since when records matter, and what was done to columns, where rows are followed back to a moment';
+
+/*
+ * The rows of a table as they were at a moment, worked out from what happened
+ * since: a row that was not touched is what it is now; another is what the
+ * first later record of its key says it was before, if it was there.  So
+ * records older than the moment may have expired.  Only behind a TRUNCATE,
+ * which records no rows, the last record before the moment is taken.
+ */
+CREATE FUNCTION audit.as_of(base anyelement, moment timestamptz)
+	RETURNS SETOF anyelement
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+	SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'
+	SET extra_float_digits = 1 SET bytea_output = 'hex'
+AS $$
+DECLARE
+	target regclass := (SELECT t.typrelid FROM pg_type t
+						WHERE t.oid = pg_typeof(base) AND t.typrelid <> 0);
+	recorded regclass;
+	way record;
+BEGIN
+	IF target IS NULL THEN
+		RAISE EXCEPTION 'first argument of audit.as_of() must be of a table''s row type'
+			USING ERRCODE = 'datatype_mismatch',
+				HINT = 'Write audit.as_of(NULL::my_table, moment).';
+	END IF;
+	IF moment IS NULL THEN
+		RAISE EXCEPTION 'moment of audit.as_of() must not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	recorded := audit.recorded_as(target);
+	IF audit.is_tracked(target) IS NOT TRUE THEN
+		RAISE WARNING 'changes of table "%" are not recorded', target
+			USING HINT = 'What is not recorded is shown as it is now.';
+	END IF;
+	way := audit.way_back(target, recorded, moment);
 	RETURN QUERY EXECUTE format($query$
 		WITH records AS (
 			SELECT o.id, o.occurred_at, o.operation, o.entity_key, o.occurred_at > $1 AS later,
@@ -2011,8 +2031,8 @@ BEGIN
 		WHERE NOT EXISTS (SELECT FROM truncated)
 			AND (%2$s) NOT IN (SELECT f.key FROM first_later f)
 		$query$, target, audit.key_expression(target, 'c'),
-		audit.key_expression(target, 'b'), audit.columns_then(target, changes, 'c'))
-	USING moment, target, recorded, changes, relevant;
+		audit.key_expression(target, 'b'), audit.columns_then(target, way.changes, 'c'))
+	USING moment, target, recorded, way.changes, way.since;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.as_of(anyelement, timestamptz) FROM PUBLIC;
@@ -2200,7 +2220,7 @@ GRANT EXECUTE ON FUNCTION audit.recorded_as(regclass),
 	audit.key_columns(regclass), audit.key_expression(regclass, text),
 	audit.unmasked(regclass, json), audit.column_changes(regclass, timestamptz),
 	audit.named_now(json, uuid, json), audit.columns_then(regclass, json, text),
-	audit.as_of(anyelement, timestamptz)
+	audit.way_back(regclass, regclass, timestamptz), audit.as_of(anyelement, timestamptz)
 	TO audit_log_reader;
 GRANT EXECUTE ON FUNCTION audit.record(audit.objects),
 	audit.record(audit.requests), audit.verify(json), audit.trigger_args(oid),
