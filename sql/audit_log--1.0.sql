@@ -1717,22 +1717,35 @@ REVOKE ALL ON FUNCTION audit.key_expression(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION audit.key_expression(regclass, text) IS
 	'internal: the SQL expression for the recorded key of a row';
 
-/* An entity without the columns whose values are masked: they are unknown. */
-CREATE FUNCTION audit.unmasked(target regclass, entity json) RETURNS json
+/* The columns of a table whose values are masked, where its changes are recorded. */
+CREATE FUNCTION audit.masked_columns(target regclass) RETURNS text[]
 	LANGUAGE sql STABLE STRICT
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT COALESCE(pg_catalog.json_object_agg(e.key, e.value), '{}')
-	FROM pg_catalog.json_each(entity) e
-	WHERE NOT EXISTS (
-		SELECT FROM audit.tracked_tables t, pg_catalog.pg_class c
-			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.oid = audit.recorded_as(target)
-			AND t.table_name = c.relname AND t.schema_name = n.nspname
-			AND e.key = ANY (t.mask));
+	SELECT COALESCE(pg_catalog.array_agg(DISTINCT m.name), '{}')
+	FROM pg_catalog.pg_trigger t,
+		LATERAL pg_catalog.unnest(audit.hidden_columns(t.tgrelid,
+			audit.trigger_columns(audit.trigger_args(t.oid), 'mask'))) AS m (name)
+	WHERE t.tgrelid = audit.recorded_as(target)
+		AND t.tgfoid = 'audit.capture()'::pg_catalog.regprocedure
+		AND t.tgparentid = 0 AND (t.tgtype & 1) = 1;
 END;
-REVOKE ALL ON FUNCTION audit.unmasked(regclass, json) FROM PUBLIC;
-COMMENT ON FUNCTION audit.unmasked(regclass, json) IS
+REVOKE ALL ON FUNCTION audit.masked_columns(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION audit.masked_columns(regclass) IS
+	'internal: the columns of a table whose values are masked';
+
+/* An entity without the columns whose values are masked: they are unknown. */
+CREATE FUNCTION audit.unmasked(entity json, masked text[]) RETURNS json
+	LANGUAGE sql IMMUTABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE WHEN masked = '{}' THEN entity
+			ELSE (SELECT COALESCE(pg_catalog.json_object_agg(e.key, e.value), '{}')
+				  FROM pg_catalog.json_each(entity) AS e
+				  WHERE e.key <> ALL (masked)) END;
+END;
+REVOKE ALL ON FUNCTION audit.unmasked(json, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION audit.unmasked(json, text[]) IS
 	'internal: an entity without the columns whose values are masked';
 
 /*
@@ -1772,6 +1785,9 @@ AS $$
 DECLARE
 	change record;
 BEGIN
+	IF changes IS NULL THEN
+		RETURN entity;
+	END IF;
 	FOR change IN
 		SELECT c ->> 'name' AS name,
 			CASE c ->> 'what' WHEN 'RENAME COLUMN' THEN c ->> 'new_name' END AS becomes
@@ -1857,6 +1873,7 @@ CREATE FUNCTION audit.way_back(target regclass, recorded regclass,
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	masked text[] := audit.masked_columns(target);
 	without_key boolean;
 	other_key boolean;
 BEGIN
@@ -1908,15 +1925,15 @@ BEGIN
 			bool_or((SELECT o.entity_key <> %2$s
 					 FROM json_populate_record(NULL::%1$s, CASE
 						WHEN o.entity_key = '***' OR o.entity_key LIKE '[%%"***"%%]' THEN '{}'
-						ELSE audit.unmasked($1, audit.named_now($4, o.id, o.entity)) END) AS b) IS TRUE)
+						ELSE audit.unmasked(audit.named_now($3, o.id, o.entity), $4) END) AS b) IS TRUE)
 		FROM pg_class c
 			JOIN pg_namespace n ON n.oid = c.relnamespace
 			JOIN audit.objects o ON o.schema_name = n.nspname AND o.dao_name = c.relname
-		WHERE c.oid = $2 AND o.operation IN ('create', 'update', 'delete')
-			AND o.occurred_at > $3
+		WHERE c.oid = $1 AND o.operation IN ('create', 'update', 'delete')
+			AND o.occurred_at > $2
 		$query$, target, audit.key_expression(target, 'b'))
 	INTO without_key, other_key
-	USING target, recorded, since, changes;
+	USING recorded, since, changes, masked;
 	IF without_key THEN
 		RAISE EXCEPTION 'rows of table "%" cannot be followed', target
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -1975,8 +1992,8 @@ BEGIN
 			FROM pg_class c
 				JOIN pg_namespace n ON n.oid = c.relnamespace,
 				audit.objects o,
-				LATERAL (SELECT audit.unmasked($2, audit.named_now($4, o.id, o.entity)) AS entity,
-							audit.unmasked($2, audit.named_now($4, o.id, o.old_values)) AS old_values) e,
+				LATERAL (SELECT audit.unmasked(audit.named_now($4, o.id, o.entity), $6) AS entity,
+							audit.unmasked(audit.named_now($4, o.id, o.old_values), $6) AS old_values) e,
 				LATERAL json_populate_record(
 					json_populate_record(NULL::%1$s, coalesce(e.entity, '{}')),
 					coalesce(e.old_values, '{}')) b
@@ -2032,7 +2049,7 @@ BEGIN
 			AND (%2$s) NOT IN (SELECT f.key FROM first_later f)
 		$query$, target, audit.key_expression(target, 'c'),
 		audit.key_expression(target, 'b'), audit.columns_then(target, way.changes, 'c'))
-	USING moment, target, recorded, way.changes, way.since;
+	USING moment, target, recorded, way.changes, way.since, audit.masked_columns(target);
 END
 $$;
 REVOKE ALL ON FUNCTION audit.as_of(anyelement, timestamptz) FROM PUBLIC;
@@ -2057,6 +2074,7 @@ DECLARE
 	columns text;
 	reason text;
 	changes json;
+	masked text[];
 	entity json;
 BEGIN
 	target := to_regclass(format('%I.%I', r.schema_name, r.dao_name));
@@ -2068,14 +2086,15 @@ BEGIN
 	changes := audit.column_changes(target, r.occurred_at);
 	entity := audit.named_now(changes, r.id, r.entity);
 	old_values := audit.named_now(changes, r.id, r.old_values);
-	known := audit.unmasked(target, entity);
+	masked := audit.masked_columns(target);
+	known := audit.unmasked(entity, masked);
 	/* What was left out of a row cannot be put back. */
 	IF r.operation NOT IN ('create', 'update', 'delete') THEN
 		reason := format('Its operation is "%s".', r.operation);
 	ELSIF r.operation = 'delete' AND (r.removed_from_entity IS NOT NULL
 									  OR known::jsonb <> entity::jsonb)
 		OR r.operation = 'update'
-			AND (audit.unmasked(target, old_values)::jsonb <> old_values::jsonb
+			AND (audit.unmasked(old_values, masked)::jsonb <> old_values::jsonb
 				 OR r.old_values::jsonb = '{}' AND r.removed_from_entity IS NOT NULL
 				 OR EXISTS (SELECT FROM unnest(string_to_array(r.removed_from_entity, ',')) AS name
 							WHERE cardinality(audit.columns_among(target, ARRAY[name])) = 0))
@@ -2218,7 +2237,7 @@ GRANT EXECUTE ON FUNCTION audit.recorded_as(regclass),
 	audit.history(regclass, text), audit.history(regclass, anyelement),
 	audit.diff(uuid), audit.is_tracked(regclass),
 	audit.key_columns(regclass), audit.key_expression(regclass, text),
-	audit.unmasked(regclass, json), audit.column_changes(regclass, timestamptz),
+	audit.masked_columns(regclass), audit.unmasked(json, text[]), audit.column_changes(regclass, timestamptz),
 	audit.named_now(json, uuid, json), audit.columns_then(regclass, json, text),
 	audit.way_back(regclass, regclass, timestamptz), audit.as_of(anyelement, timestamptz)
 	TO audit_log_reader;
