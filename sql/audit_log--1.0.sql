@@ -1869,7 +1869,7 @@ COMMENT ON FUNCTION audit.columns_then(regclass, json, text) IS
 CREATE FUNCTION audit.way_back(target regclass, recorded regclass,
 							   moment timestamptz, OUT since timestamptz,
 							   OUT changes json)
-	LANGUAGE plpgsql STABLE
+	LANGUAGE plpgsql STABLE STRICT
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
