@@ -46,6 +46,16 @@ BEGIN; ALTER TABLE limited DROP n; TABLE ddl; ROLLBACK;
 BEGIN; ALTER TABLE limited ALTER n TYPE bigint; TABLE ddl; ROLLBACK;
 BEGIN; DROP TABLE limited; TABLE ddl; ROLLBACK;
 DROP TABLE limited, referenced; DROP FUNCTION is_good;
+-- An event trigger that comes before ours may
+-- switch ours off and drop more, and what it saw dropped has its record all the same.
+CREATE FUNCTION first() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
+  IF tg_tag = 'DROP TRIGGER' THEN
+    EXECUTE 'DROP TABLE other'; EXECUTE 'ALTER EVENT TRIGGER audit_log_sql_drop DISABLE';
+  END IF;
+END$$;
+CREATE EVENT TRIGGER a_first ON sql_drop EXECUTE FUNCTION first();
+BEGIN; SELECT audit.enable('other'); DROP TRIGGER _audit_log ON t; TABLE ddl; ROLLBACK;
+DROP EVENT TRIGGER a_first; DROP FUNCTION first;
 -- Our own tables: nothing would fill a column or check a constraint.
 ALTER TABLE audit.audit_objects ADD x int NOT NULL DEFAULT 1;
 ALTER TABLE audit.audit_requests ADD CONSTRAINT x CHECK (status < 600);
