@@ -9,7 +9,7 @@
 #include "core/buf.h"
 #include "core/status.h"
 
-extern void al_glue_no_memory(void) pg_attribute_noreturn();
+extern void al_glue_no_memory(void) __attribute__((noreturn));
 extern void al_glue_check(AlStatus status, const AlError *err);
 extern char *al_glue_text(AlStatus status, const AlError *err, AlBuf *buf);
 extern bytea *al_glue_bytes(const void *bytes, Size len);
