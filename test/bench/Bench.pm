@@ -15,7 +15,7 @@ use List::Util qw(max min sum);
 
 our @EXPORT = qw(
   $quick $rounds $rows $steal_allowed in_order median spread ratio per_row title say_line
-  note bar clock undisturbed connect_server run_pgbench);
+  note bar clock undisturbed digest_ns connect_server run_pgbench);
 
 our $quick = $ENV{BENCH_QUICK} ? 1 : 0;
 our $rounds = $ENV{BENCH_ROUNDS} || ($quick ? 3 : 5);
@@ -82,6 +82,22 @@ sub undisturbed
 		last if $best->{stolen} <= $steal_allowed;
 	}
 	return $best;
+}
+
+# Nanoseconds of processor time that a digest of 300 bytes takes.  It tells how
+# fast the processor is at the moment, which differs from one shared machine to
+# the next and from hour to hour.
+sub digest_ns
+{
+	my $program = "$ENV{BENCH_WORK}/digest";
+	if (!-x $program)
+	{
+		system('cc', '-O2', '-o', $program, 'test/bench/digest.c', '-lcrypto') == 0
+		  or die 'test/bench/digest.c does not compile';
+	}
+	my $ns = qx{$program};
+	die "$program failed" if $?;
+	return $ns + 0;
 }
 
 # ------------------------------------------------------------------- output
