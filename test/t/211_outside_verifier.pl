@@ -195,7 +195,7 @@ sub in_sql
 }
 
 my $row = q{(SELECT id FROM audit.export() WHERE leaf = 100)};
-my $shift = q{UPDATE audit.ledger_bundles SET inner_hashes = overlay(inner_hashes placing '\x00'::bytea from 40)};
+my $shift = q{UPDATE audit.ledger_bundles SET inner_hashes = set_byte(inner_hashes, 39, 255 - get_byte(inner_hashes, 39))};
 for my $case (
 	# name, statements, kinds that are found
 	[ 'a changed value',
