@@ -44,7 +44,7 @@ unlike($node->safe_psql($db, 'SELECT string_agg(entity::text, chr(10)) FROM audi
 
 # The owner of the log is nobody's to give but a superuser's, whoever may create
 # roles; no event trigger sees that.
-$node->safe_psql($db, 'SET audit.enabled = on; CREATE ROLE maker CREATEROLE; CREATE ROLE guest; CREATE ROLE fond ADMIN maker');
+$node->safe_psql($db, 'SET audit.enabled = on; CREATE ROLE maker CREATEROLE; CREATE ROLE guest ADMIN maker; CREATE ROLE fond ADMIN maker');
 for ('GRANT audit_log_owner TO maker', 'GRANT fond, audit_log_owner TO guest', 'ALTER GROUP audit_log_owner ADD USER guest',
 	'CREATE ROLE heir IN ROLE audit_log_owner', 'ALTER ROLE audit_log_owner LOGIN', q{ALTER ROLE audit_log_owner PASSWORD 'x'})
 {

@@ -101,7 +101,7 @@ SKIP:
 	sql(q{ALTER TABLE owns ALTER CONSTRAINT owns_w_fkey ENFORCED; ALTER TABLE w DROP CONSTRAINT w_a_not_null; ALTER TABLE w ADD CONSTRAINT filled NOT NULL a NOT VALID});
 	is(sql(q{SELECT string_agg(dao_name || ' ' || (entity ->> 'details'), ', ' ORDER BY id) FROM audit.objects WHERE operation = 'ddl'
 			AND dao_name IN ('owns', 'w') AND entity ->> 'details' NOT LIKE '%"b"%'}),
-		'owns ["OTHER","",""], w ["OTHER","w_a_not_null",""]', 'constraints that come to be enforced or go have a record, those that come have not');
+		'owns ["OTHER","",""], w ["DROP CONSTRAINT","w_a_not_null",""]', 'constraints that come to be enforced or go have a record, those that come have not');
 	# The server's own idea of our ids
 	is(sql(q{SELECT bool_and(uuid_extract_version(id) = 7 AND uuid_extract_timestamp(id) = date_trunc('milliseconds', occurred_at)) FROM audit.audit_objects}),
 		't', 'ids hold the time of their records');
